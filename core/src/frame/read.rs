@@ -1,0 +1,501 @@
+//! Reading a batch: nothing is copied, and nothing in the bytes can make it panic.
+
+use super::flags;
+use super::{FIXED_LEN, FRAME_VERSION, HEADER_LEN, MAGIC, Message, Origin, OriginKind, RecordId};
+use crate::delivery::Class;
+use crate::error::Error;
+use crate::level::Level;
+use crate::value::{self, ErrorValue, List, Timestamp, Value};
+
+/// A batch of records, borrowed from its bytes.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    frames: &'a [u8],
+    dictionary: &'a [u8],
+    count: u32,
+    sites: Vec<Site<'a>>,
+    loggers: Vec<&'a str>,
+    threads: Vec<(u64, &'a str)>,
+}
+
+/// A call site as a batch tells of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Site<'a> {
+    pub(super) raw: &'a [u8],
+    epoch: u128,
+    id: u32,
+    arguments: u16,
+    line: u32,
+    template: &'a str,
+    module: &'a str,
+    file: &'a str,
+    keys: &'a [u8],
+}
+
+impl Site<'_> {
+    pub(super) fn key(&self) -> (u128, u32) {
+        (self.epoch, self.id)
+    }
+}
+
+impl<'a> Batch<'a> {
+    /// Reads a batch from bytes of any origin, every frame and value checked.
+    ///
+    /// # Errors
+    /// Bytes that are not a batch of a version that this crate reads, or that are cut or damaged.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+        let batch = Self::open(bytes)?;
+        let mut seen = 0;
+        for frame in batch.raw_frames() {
+            batch.check_frame(frame)?;
+            seen += 1;
+        }
+        if seen != batch.count || batch.frames_len() != batch.frames.len() {
+            return Err(Error::frame(format!(
+                "the batch says that it has {} records, and has {seen}",
+                batch.count
+            )));
+        }
+        Ok(batch)
+    }
+
+    /// Reads a batch that a [`BatchBuilder`](super::BatchBuilder) of this process wrote. Bounds are
+    /// checked as records are read, texts are taken as UTF-8 without another look.
+    ///
+    /// # Safety
+    /// `bytes` must be what [`BatchBuilder::finish`](super::BatchBuilder::finish) or
+    /// [`select`](super::select) returned, or what [`Batch::parse`] has accepted.
+    ///
+    /// # Errors
+    /// A header or a dictionary that cannot be read.
+    #[allow(
+        unsafe_code,
+        reason = "texts are read without a second check of their UTF-8"
+    )]
+    pub unsafe fn from_trusted(bytes: &'a [u8]) -> Result<Self, Error> {
+        Self::open(bytes)
+    }
+
+    pub(super) fn open(bytes: &'a [u8]) -> Result<Self, Error> {
+        let (frames, dictionary, count) = layout(bytes)?;
+        let mut batch = Batch {
+            frames,
+            dictionary,
+            count,
+            sites: Vec::new(),
+            loggers: Vec::new(),
+            threads: Vec::new(),
+        };
+        batch
+            .read_dictionary()
+            .ok_or_else(|| Error::frame("the dictionary of the batch is cut or damaged"))?;
+        Ok(batch)
+    }
+
+    fn read_dictionary(&mut self) -> Option<()> {
+        let mut rest = self.dictionary;
+        let [sites, loggers, threads] = counts(&mut rest)?;
+        for _ in 0..sites {
+            self.sites.push(read_site(sized(&mut rest)?)?);
+        }
+        for _ in 0..loggers {
+            self.loggers.push(whole_text(sized(&mut rest)?)?);
+        }
+        for _ in 0..threads {
+            let mut entry = sized(&mut rest)?;
+            let id = u64::from_le_bytes(array(&mut entry)?);
+            self.threads.push((id, whole_text(entry)?));
+        }
+        rest.is_empty().then_some(())
+    }
+
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The records, in order.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.raw_frames().filter_map(|frame| self.record(frame))
+    }
+
+    /// The record at this position, from 0. Steps over those before it.
+    pub fn get(&self, index: usize) -> Option<Record<'_>> {
+        self.record(self.raw_frames().nth(index)?)
+    }
+
+    pub(super) fn raw_frames(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut rest = self.frames;
+        (0..self.count).map_while(move |_| sized(&mut rest))
+    }
+
+    pub(super) fn raw_dictionary(&self) -> &'a [u8] {
+        self.dictionary
+    }
+
+    fn frames_len(&self) -> usize {
+        self.raw_frames().map(|frame| frame.len() + 4).sum()
+    }
+
+    fn record<'b>(&'b self, frame: &'a [u8]) -> Option<Record<'b>>
+    where
+        'a: 'b,
+    {
+        let (fixed, mut rest) = frame.split_first_chunk::<FIXED_LEN>()?;
+        let word = |at: usize| {
+            u32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]])
+        };
+        let bits = u16::from_le_bytes([fixed[0], fixed[1]]);
+        let (id_bytes, time_bytes) = (fixed.get(28..52)?, fixed.get(20..28)?);
+        let mut record = Record {
+            bits,
+            level: Level::from_code(fixed[2])?,
+            origin: Origin {
+                kind: OriginKind::from_code(fixed[3]),
+                ..Origin::SERVICE
+            },
+            site: at(&self.sites, word(4)),
+            logger: at(&self.loggers, word(8)).copied().unwrap_or_default(),
+            thread: at(&self.threads, word(12)).copied(),
+            generation: word(16),
+            time: Timestamp::from_nanos(i64::from_le_bytes(time_bytes.try_into().ok()?)),
+            id: RecordId {
+                epoch: u128::from_le_bytes(id_bytes.get(..16)?.try_into().ok()?),
+                sequence: u64::from_le_bytes(id_bytes.get(16..)?.try_into().ok()?),
+            },
+            observed: None,
+            literal: None,
+            args: None,
+            error: None,
+            payload: &[],
+            values: &[],
+        };
+        if bits & flags::OBSERVED != 0 {
+            let nanos = i64::from_le_bytes(array(&mut rest)?);
+            record.observed = Some(Timestamp::from_nanos(nanos));
+        }
+        if bits & flags::ORIGIN != 0 {
+            let target = value::take_text(&mut rest)?;
+            let [class] = array(&mut rest)?;
+            record.origin.target = (!target.is_empty()).then_some(target);
+            record.origin.class = (class != u8::MAX).then(|| Class::from_code(class));
+            record.origin.attempts = u32::from_le_bytes(array(&mut rest)?);
+        }
+        record.payload = rest;
+        if bits & flags::LOGGER != 0 {
+            record.logger = value::take_text(&mut rest)?;
+        }
+        if bits & flags::MESSAGE != 0 {
+            record.literal = Some(value::take_text(&mut rest)?);
+        }
+        if bits & flags::ARGS != 0 {
+            match value::take(&mut rest)? {
+                Value::List(list) => record.args = Some(list),
+                _ => return None,
+            }
+        }
+        if bits & flags::ERROR != 0 {
+            match value::take(&mut rest)? {
+                Value::Error(error) => record.error = Some(error),
+                _ => return None,
+            }
+        }
+        record.values = rest;
+        Some(record)
+    }
+
+    /// Makes sure that [`Batch::record`] and everything that a [`Record`] gives out may read `frame`.
+    fn check_frame(&self, frame: &'a [u8]) -> Result<(), Error> {
+        let damaged = || Error::frame("a frame is cut or damaged");
+        let fixed = frame.first_chunk::<FIXED_LEN>().ok_or_else(damaged)?;
+        let mut rest = &frame[FIXED_LEN..];
+        let bits = u16::from_le_bytes([fixed[0], fixed[1]]);
+        let reference = |at: usize, count: usize| {
+            let value =
+                u32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
+            if value as usize > count {
+                return Err(Error::frame("a frame refers to what the dictionary lacks"));
+            }
+            Ok(value)
+        };
+        let site = reference(4, self.sites.len())?;
+        reference(8, self.loggers.len())?;
+        reference(12, self.threads.len())?;
+        if bits & flags::OBSERVED != 0 {
+            array::<8>(&mut rest).ok_or_else(damaged)?;
+        }
+        if bits & flags::ORIGIN != 0 {
+            value::check_text(&mut rest)?;
+            array::<5>(&mut rest).ok_or_else(damaged)?;
+        }
+        for bit in [flags::LOGGER, flags::MESSAGE] {
+            if bits & bit != 0 {
+                value::check_text(&mut rest)?;
+            }
+        }
+        for bit in [flags::ARGS, flags::ERROR] {
+            if bits & bit != 0 {
+                value::check(&mut rest, 0)?;
+            }
+        }
+        for _ in 0..at(&self.sites, site).map_or(0, static_values) {
+            value::check(&mut rest, 0)?;
+        }
+        while !rest.is_empty() {
+            value::check_text(&mut rest)?;
+            value::check(&mut rest, 0)?;
+        }
+        self.record(frame).map(drop).ok_or_else(damaged)
+    }
+}
+
+/// A record, borrowed from its batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    bits: u16,
+    level: Level,
+    origin: Origin<'a>,
+    site: Option<&'a Site<'a>>,
+    logger: &'a str,
+    thread: Option<(u64, &'a str)>,
+    generation: u32,
+    time: Timestamp,
+    id: RecordId,
+    observed: Option<Timestamp>,
+    literal: Option<&'a str>,
+    args: Option<List<'a>>,
+    error: Option<ErrorValue<'a>>,
+    payload: &'a [u8],
+    values: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// Its identity.
+    pub fn id(&self) -> RecordId {
+        self.id
+    }
+
+    /// When it was logged.
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// When it was read, for a record that comes from elsewhere.
+    pub fn observed(&self) -> Option<Timestamp> {
+        self.observed
+    }
+
+    /// Its severity.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The name of its logger.
+    pub fn logger(&self) -> &'a str {
+        self.logger
+    }
+
+    /// Its message; the `Display` of that fills the template's holes.
+    pub fn message(&self) -> Message<'_, 'a> {
+        Message { record: self }
+    }
+
+    /// The message's template, for a record of a macro with a literal one.
+    pub fn template(&self) -> Option<&'a str> {
+        match self.literal {
+            Some(_) => None,
+            None => self.site.map(|site| site.template),
+        }
+    }
+
+    /// The message, for a record whose text is not a template.
+    pub fn literal(&self) -> Option<&'a str> {
+        match (self.literal, self.site) {
+            (None, None) => Some(""),
+            (literal, _) => literal,
+        }
+    }
+
+    /// The positional arguments.
+    pub fn args(&self) -> impl Iterator<Item = Value<'a>> + use<'a> {
+        let listed = self.args.map(|list| list.iter());
+        let count = match (self.args, self.site) {
+            (None, Some(site)) => usize::from(site.arguments),
+            _ => 0,
+        };
+        let mut values = self.values;
+        let fixed = (0..count).map_while(move |_| value::take(&mut values));
+        listed.into_iter().flatten().chain(fixed)
+    }
+
+    /// The data by key: the call site's own keys first, then what else came with the record.
+    pub fn fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
+        let mut values = self.values;
+        let mut keys = match self.site {
+            Some(site) => {
+                for _ in 0..site.arguments {
+                    value::take(&mut values);
+                }
+                site.keys
+            }
+            None => &[],
+        };
+        std::iter::from_fn(move || {
+            let key = match keys {
+                [] => value::take_text(&mut values)?,
+                _ => value::take_text(&mut keys)?,
+            };
+            Some((key, value::take(&mut values)?))
+        })
+    }
+
+    /// The error that the record tells of.
+    pub fn error(&self) -> Option<ErrorValue<'a>> {
+        self.error
+    }
+
+    /// The Rust module that logged.
+    pub fn module(&self) -> Option<&'a str> {
+        self.site.map(|site| site.module)
+    }
+
+    /// The source file and line.
+    pub fn source(&self) -> Option<(&'a str, u32)> {
+        self.site.map(|site| (site.file, site.line))
+    }
+
+    /// The name of the thread that logged; empty for one without a name.
+    pub fn thread(&self) -> Option<&'a str> {
+        self.thread.map(|(_, name)| name)
+    }
+
+    /// The thread's id, unique in its process.
+    pub fn thread_id(&self) -> Option<u64> {
+        self.thread.map(|(id, _)| id)
+    }
+
+    /// The generation of the configuration that routed it.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Who made it, and which target gave it up.
+    pub fn origin(&self) -> Origin<'a> {
+        self.origin
+    }
+
+    /// Whether it was cut to the bound on a record's size.
+    pub fn is_truncated(&self) -> bool {
+        self.bits & flags::TRUNCATED != 0
+    }
+
+    /// Its [`flags`].
+    pub fn flags(&self) -> u16 {
+        self.bits
+    }
+
+    /// A name for its call site that holds across batches and processes, for what renderers keep.
+    /// The template, keys, module, file and line of one key never change.
+    pub fn call_site_key(&self) -> Option<(u128, u32)> {
+        self.site.map(Site::key)
+    }
+
+    /// The bytes that the logging thread wrote.
+    pub fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+
+    pub(super) fn site(&self) -> Option<&'a Site<'a>> {
+        self.site
+    }
+
+    pub(super) fn thread_parts(&self) -> Option<(u64, &'a str)> {
+        self.thread
+    }
+}
+
+/// The parts of a batch: its frames, its dictionary, and how many records it says it has.
+fn layout(bytes: &[u8]) -> Result<(&[u8], &[u8], u32), Error> {
+    let header = bytes
+        .first_chunk::<HEADER_LEN>()
+        .ok_or_else(|| Error::frame("a batch is at least 16 bytes long"))?;
+    if header[..4] != MAGIC {
+        return Err(Error::frame("the bytes do not begin as a batch does"));
+    }
+    let version = u16::from_le_bytes([header[4], header[5]]);
+    if version == 0 || version > FRAME_VERSION {
+        return Err(Error::frame(format!(
+            "the batch has format version {version}; this library reads 1 to {FRAME_VERSION}"
+        )));
+    }
+    let word = |at: usize| {
+        u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+    };
+    let dictionary_at = word(12) as usize;
+    if dictionary_at < HEADER_LEN || dictionary_at > bytes.len() {
+        return Err(Error::frame("the batch is cut"));
+    }
+    let (head, dictionary) = bytes.split_at(dictionary_at);
+    Ok((&head[HEADER_LEN..], dictionary, word(8)))
+}
+
+fn read_site(entry: &[u8]) -> Option<Site<'_>> {
+    let mut rest = entry;
+    let site = Site {
+        raw: entry,
+        epoch: u128::from_le_bytes(array(&mut rest)?),
+        id: u32::from_le_bytes(array(&mut rest)?),
+        arguments: u16::from_le_bytes(array(&mut rest)?),
+        line: u32::from_le_bytes(array(&mut rest)?),
+        template: whole_text(sized(&mut rest)?)?,
+        module: whole_text(sized(&mut rest)?)?,
+        file: whole_text(sized(&mut rest)?)?,
+        keys: rest,
+    };
+    while !rest.is_empty() {
+        whole_text(sized(&mut rest)?)?;
+    }
+    Some(site)
+}
+
+fn static_values(site: &Site<'_>) -> usize {
+    let mut keys = site.keys;
+    let named = std::iter::from_fn(|| value::take_text(&mut keys)).count();
+    usize::from(site.arguments) + named
+}
+
+fn counts(rest: &mut &[u8]) -> Option<[u32; 3]> {
+    Some([
+        u32::from_le_bytes(array(rest)?),
+        u32::from_le_bytes(array(rest)?),
+        u32::from_le_bytes(array(rest)?),
+    ])
+}
+
+fn array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, tail) = rest.split_first_chunk::<N>()?;
+    *rest = tail;
+    Some(*head)
+}
+
+fn sized<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let len = u32::from_le_bytes(array(rest)?) as usize;
+    let (head, tail) = rest.split_at_checked(len)?;
+    *rest = tail;
+    Some(head)
+}
+
+/// A text of the dictionary: those are few, so each is checked whenever a batch is opened.
+fn whole_text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+/// What a reference, counted from 1, stands for.
+fn at<T>(items: &[T], reference: u32) -> Option<&T> {
+    items.get((reference as usize).checked_sub(1)?)
+}
