@@ -29,7 +29,19 @@
 //! - History is linear: a version contains everything that any version before it had.
 //!   [`ABI_MINOR`] counts the steps, and each released version is kept, frozen, among the tests.
 
+#[allow(
+    unsafe_code,
+    clippy::cast_ptr_alignment,
+    clippy::expl_impl_clone_on_copy,
+    reason = "what abi_stable's derive makes of a table of functions"
+)]
 mod host;
+#[allow(
+    unsafe_code,
+    clippy::cast_ptr_alignment,
+    clippy::expl_impl_clone_on_copy,
+    reason = "what abi_stable's derive makes of a table of functions"
+)]
 mod module;
 mod probe;
 mod wire;
