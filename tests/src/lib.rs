@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod artifacts;
+pub mod fuzz;
 mod skip;
 
 pub use skip::skip;
