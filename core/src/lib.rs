@@ -5,6 +5,7 @@ pub mod delivery;
 pub mod error;
 pub mod frame;
 pub mod level;
+pub mod render;
 pub mod template;
 pub mod value;
 

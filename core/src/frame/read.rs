@@ -410,6 +410,17 @@ impl<'a> Record<'a> {
         self.payload
     }
 
+    /// The template of its call site, whether or not this record's message is made of it.
+    pub(crate) fn site_template(&self) -> &'a str {
+        self.site.map_or("", |site| site.template)
+    }
+
+    /// The keys of its call site, which [`Record::fields`] gives first.
+    pub(crate) fn site_keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let mut keys = self.site.map_or(&[][..], |site| site.keys);
+        std::iter::from_fn(move || value::take_text(&mut keys))
+    }
+
     pub(super) fn site(&self) -> Option<&'a Site<'a>> {
         self.site
     }

@@ -1,0 +1,341 @@
+//! The JSON line.
+
+use super::escape::escape;
+use super::keys::Keys;
+use super::number::{self, IdWriter, TimeWriter};
+use super::site::{Dialect, Place, Site, Sites};
+use crate::frame::{Origin, OriginKind, Record};
+use crate::level::Level;
+use crate::template::{Piece, pieces};
+use crate::value::{ErrorValue, Timestamp, Value};
+
+/// Renders records as JSON lines; see [the table](crate::render#the-json-line).
+#[derive(Debug)]
+pub struct JsonLine {
+    dialect: Json,
+    sites: Sites,
+    time: TimeWriter,
+    id: IdWriter,
+}
+
+impl JsonLine {
+    /// A renderer that leaves out where in the source records were logged.
+    pub fn new() -> Self {
+        JsonLine {
+            dialect: Json { source: false },
+            sites: Sites::default(),
+            time: TimeWriter::new(),
+            id: IdWriter::new(),
+        }
+    }
+
+    /// Whether each line says where it was logged: `module`, `file`, `line` and `thread`.
+    #[must_use]
+    pub fn with_source(self, source: bool) -> Self {
+        JsonLine {
+            dialect: Json { source },
+            // What is kept may have been rendered otherwise.
+            sites: Sites::default(),
+            ..self
+        }
+    }
+
+    /// Appends `record` as one line.
+    pub fn line(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let site = self.sites.of(record, &self.dialect);
+        out.extend_from_slice(b"{\"time\":\"");
+        self.time.local_part(record.time(), out);
+        out.extend_from_slice(level(record.level()));
+        escape(true, record.logger(), out);
+        out.extend_from_slice(b"\",\"message\":\"");
+        match (record.literal(), site) {
+            (None, Some(site)) => {
+                site.message(true, record, out);
+                out.push(b'"');
+                out.extend_from_slice(site.behind_message());
+            }
+            (literal, _) => {
+                escape(true, literal.unwrap_or_default(), out);
+                out.push(b'"');
+            }
+        }
+        let mut args = record.args().peekable();
+        if args.peek().is_some() {
+            out.extend_from_slice(b",\"args\":");
+            list(args, out);
+        }
+        if fields(record, site, Place::Line, out) {
+            out.extend_from_slice(b",\"fields\":");
+            let start = out.len();
+            fields(record, site, Place::Apart, out);
+            // Each field begins with a comma, and there is at least one.
+            out[start] = b'{';
+            out.push(b'}');
+        }
+        if let Some(told) = record.error() {
+            out.extend_from_slice(b",\"error\":");
+            error(&told, out);
+        }
+        if let Some(observed) = record.observed() {
+            out.extend_from_slice(b",\"observed\":");
+            timestamp(observed, out);
+        }
+        if record.origin() != Origin::SERVICE {
+            origin(record.origin(), out);
+        }
+        if record.is_truncated() {
+            out.extend_from_slice(b",\"truncated\":true");
+        }
+        if self.dialect.source {
+            out.extend_from_slice(site.map_or(b"", Site::source));
+            if let Some(thread) = record.thread() {
+                out.extend_from_slice(b",\"thread\":");
+                string(thread, out);
+            }
+        }
+        out.extend_from_slice(b",\"record_id\":\"");
+        self.id.id(record.id(), out);
+        out.extend_from_slice(b"\"}\n");
+    }
+}
+
+impl Default for JsonLine {
+    fn default() -> Self {
+        JsonLine::new()
+    }
+}
+
+/// What stands between the digits of the time and the logger's name.
+fn level(level: Level) -> &'static [u8] {
+    match level {
+        Level::Trace => b"Z\",\"level\":\"trace\",\"logger\":\"",
+        Level::Debug => b"Z\",\"level\":\"debug\",\"logger\":\"",
+        Level::Information => b"Z\",\"level\":\"info\",\"logger\":\"",
+        Level::Warning => b"Z\",\"level\":\"warning\",\"logger\":\"",
+        Level::Error => b"Z\",\"level\":\"error\",\"logger\":\"",
+        Level::Critical => b"Z\",\"level\":\"critical\",\"logger\":\"",
+    }
+}
+
+/// Appends the fields that belong at this place, each with a comma before it. Says whether there are
+/// any that belong apart.
+fn fields(record: &Record<'_>, site: Option<&Site>, here: Place, out: &mut Vec<u8>) -> bool {
+    let mut seen = site.map_or_else(Keys::new, Site::seen);
+    let mut apart = false;
+    for (index, (key, content)) in record.fields().enumerate() {
+        let place = if let Some((fragment, place)) = site.and_then(|site| site.key(index)) {
+            if place == here {
+                out.extend_from_slice(fragment);
+            }
+            place
+        } else if !seen.is_new(key, || record.fields().map(|(key, _)| key)) {
+            Place::Nowhere
+        } else {
+            let place = if Json::is_taken(key) {
+                Place::Apart
+            } else {
+                Place::Line
+            };
+            if place == here {
+                out.push(b',');
+                string(key, out);
+                out.push(b':');
+            }
+            place
+        };
+        if place == here {
+            value(&content, out);
+        }
+        apart |= place == Place::Apart;
+    }
+    apart
+}
+
+/// Appends a value.
+pub(super) fn value(content: &Value<'_>, out: &mut Vec<u8>) {
+    match *content {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::I64(number) => number::integer(number, out),
+        Value::U64(number) => number::integer(number, out),
+        Value::F64(number) if number.is_finite() => number::float(number, out),
+        Value::F64(number) if number.is_nan() => out.extend_from_slice(b"\"NaN\""),
+        Value::F64(number) if number > 0.0 => out.extend_from_slice(b"\"Infinity\""),
+        Value::F64(_) => out.extend_from_slice(b"\"-Infinity\""),
+        Value::I128(number) => {
+            let fits = i64::try_from(number).is_ok() || u64::try_from(number).is_ok();
+            wide(number, fits, out);
+        }
+        Value::U128(number) => wide(number, u64::try_from(number).is_ok(), out),
+        Value::Str(text) => string(text, out),
+        Value::Bytes(bytes) => {
+            out.push(b'"');
+            number::base64(bytes, out);
+            out.push(b'"');
+        }
+        Value::Timestamp(time) => timestamp(time, out),
+        Value::Duration(span) => number::seconds(span, out),
+        Value::List(items) => list(items.iter(), out),
+        Value::Map(entries) => {
+            let mut seen = Keys::new();
+            let start = out.len();
+            for (key, content) in entries.iter() {
+                if seen.is_new(key, || entries.iter().map(|(key, _)| key)) {
+                    out.push(b',');
+                    string(key, out);
+                    out.push(b':');
+                    value(&content, out);
+                }
+            }
+            enclose(start, [b'{', b'}'], out);
+        }
+        Value::Error(ref told) => error(told, out),
+        Value::Unknown(tag, payload) => {
+            out.extend_from_slice(b"\"unknown:");
+            out.extend_from_slice(&number::hex::<1, 2>([tag]));
+            out.push(b':');
+            number::base64(payload, out);
+            out.push(b'"');
+        }
+    }
+}
+
+/// Appends values as an array.
+pub(super) fn list<'a>(items: impl Iterator<Item = Value<'a>>, out: &mut Vec<u8>) {
+    let start = out.len();
+    for item in items {
+        out.push(b',');
+        value(&item, out);
+    }
+    enclose(start, [b'[', b']'], out);
+}
+
+/// Encloses what was appended since `start`, whose parts each have a comma before them.
+fn enclose(start: usize, [open, close]: [u8; 2], out: &mut Vec<u8>) {
+    match out.get_mut(start) {
+        Some(comma) => *comma = open,
+        None => out.push(open),
+    }
+    out.push(close);
+}
+
+fn string(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    escape(true, text, out);
+    out.push(b'"');
+}
+
+fn wide(number: impl itoa::Integer, fits: bool, out: &mut Vec<u8>) {
+    let quote: &[u8] = if fits { b"" } else { b"\"" };
+    out.extend_from_slice(quote);
+    number::integer(number, out);
+    out.extend_from_slice(quote);
+}
+
+fn timestamp(time: Timestamp, out: &mut Vec<u8>) {
+    out.push(b'"');
+    TimeWriter::new().local_part(time, out);
+    out.extend_from_slice(b"Z\"");
+}
+
+fn error(told: &ErrorValue<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"type\":");
+    string(told.type_name(), out);
+    out.extend_from_slice(b",\"text\":");
+    string(told.text(), out);
+    out.extend_from_slice(b",\"sources\":");
+    list(told.sources().map(Value::Str), out);
+    if let Some(backtrace) = told.backtrace() {
+        out.extend_from_slice(b",\"backtrace\":");
+        string(backtrace, out);
+    }
+    out.push(b'}');
+}
+
+fn origin(origin: Origin<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"origin\":{\"kind\":\"");
+    out.extend_from_slice(kind(origin.kind).as_bytes());
+    out.push(b'"');
+    if let Some(target) = origin.target {
+        out.extend_from_slice(b",\"target\":");
+        string(target, out);
+    }
+    if let Some(class) = origin.class {
+        out.extend_from_slice(b",\"class\":");
+        string(class.name(), out);
+    }
+    if origin.attempts != 0 {
+        out.extend_from_slice(b",\"attempts\":");
+        number::integer(origin.attempts, out);
+    }
+    out.push(b'}');
+}
+
+/// The word for who made a record.
+pub(super) fn kind(kind: OriginKind) -> &'static str {
+    match kind {
+        OriginKind::Service => "service",
+        OriginKind::Instance => "instance",
+        OriginKind::Pipeline => "pipeline",
+    }
+}
+
+/// The parts of the line that a call site decides.
+#[derive(Debug, Clone, Copy)]
+struct Json {
+    source: bool,
+}
+
+impl Dialect for Json {
+    const QUOTED: bool = true;
+
+    fn is_taken(key: &str) -> bool {
+        matches!(
+            key,
+            "time"
+                | "level"
+                | "logger"
+                | "message"
+                | "template"
+                | "args"
+                | "fields"
+                | "error"
+                | "observed"
+                | "origin"
+                | "truncated"
+                | "module"
+                | "file"
+                | "line"
+                | "thread"
+                | "record_id"
+        )
+    }
+
+    fn key(&self, key: &str, out: &mut Vec<u8>) {
+        out.push(b',');
+        string(key, out);
+        out.push(b':');
+    }
+
+    fn behind_message(&self, template: &str, out: &mut Vec<u8>) {
+        if pieces(template).any(|piece| matches!(piece, Piece::Hole(_))) {
+            out.extend_from_slice(b",\"template\":");
+            string(template, out);
+        }
+    }
+
+    fn source(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+        if !self.source {
+            return;
+        }
+        if let (Some(module), Some((file, line))) = (record.module(), record.source()) {
+            out.extend_from_slice(b",\"module\":");
+            string(module, out);
+            out.extend_from_slice(b",\"file\":");
+            string(file, out);
+            out.extend_from_slice(b",\"line\":");
+            number::integer(line, out);
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Numbers and times as digits.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::frame::RecordId;
+use crate::value::Timestamp;
+
+/// Appends an integer.
+#[inline]
+pub(super) fn integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends the shortest digits that read back as this number, with a fraction or an exponent; it
+/// must be finite.
+#[inline]
+pub(super) fn float(value: f64, out: &mut Vec<u8>) {
+    out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+}
+
+/// Appends a span in seconds, exact: at least one digit of fraction, at most nine.
+pub(super) fn seconds(span: Duration, out: &mut Vec<u8>) {
+    integer(span.as_secs(), out);
+    out.push(b'.');
+    let digits = nine(span.subsec_nanos());
+    let zeros = digits.iter().rev().take_while(|d| **d == b'0').count();
+    out.extend_from_slice(&digits[..(9 - zeros).max(1)]);
+}
+
+/// Hexadecimal digits, the highest byte first: `D` of them, twice `N`.
+#[inline]
+pub(super) fn hex<const N: usize, const D: usize>(bytes: [u8; N]) -> [u8; D] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0; D];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 0xf)];
+    }
+    digits
+}
+
+/// Appends bytes in Base64, with padding.
+pub(super) fn base64(bytes: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    // Four characters for each three bytes begun.
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    let written = STANDARD
+        .encode_slice(bytes, &mut out[start..])
+        .expect("the room is what Base64 takes");
+    debug_assert_eq!(start + written, out.len());
+}
+
+/// Appends times as RFC 3339 in UTC with nanoseconds, and keeps the part down to the second, which
+/// one record in a thousand changes.
+#[derive(Debug)]
+pub(super) struct TimeWriter {
+    second: i64,
+    /// `2026-11-22T11:15:00.`
+    text: [u8; 20],
+}
+
+impl TimeWriter {
+    pub(super) fn new() -> Self {
+        TimeWriter {
+            second: 0,
+            text: *b"1970-01-01T00:00:00.",
+        }
+    }
+
+    /// Appends `2026-11-22T11:15:00.123456789`, without the closing `Z`.
+    #[inline]
+    pub(super) fn local_part(&mut self, time: Timestamp, out: &mut Vec<u8>) {
+        let second = time.nanos().div_euclid(1_000_000_000);
+        if second != self.second {
+            self.set(second);
+        }
+        let mut text = [0; 29];
+        text[..20].copy_from_slice(&self.text);
+        text[20..].copy_from_slice(&nine(time.nanos().rem_euclid(1_000_000_000) as u32));
+        out.extend_from_slice(&text);
+    }
+
+    #[cold]
+    fn set(&mut self, second: i64) {
+        let time = jiff::Timestamp::from_second(second)
+            .expect("64 bits of nanoseconds reach from the year 1677 to 2262");
+        let time = jiff::tz::Offset::UTC.to_datetime(time);
+        let mut put = |at: usize, digits: usize, mut value: u32| {
+            for place in self.text[at..at + digits].iter_mut().rev() {
+                *place = b'0' + (value % 10) as u8;
+                value /= 10;
+            }
+        };
+        put(0, 4, time.year().unsigned_abs().into());
+        put(5, 2, time.month().unsigned_abs().into());
+        put(8, 2, time.day().unsigned_abs().into());
+        put(11, 2, time.hour().unsigned_abs().into());
+        put(14, 2, time.minute().unsigned_abs().into());
+        put(17, 2, time.second().unsigned_abs().into());
+        self.second = second;
+    }
+}
+
+/// Appends record ids, and keeps the half that all records of one process share.
+#[derive(Debug)]
+pub(super) struct IdWriter {
+    epoch: u128,
+    /// The epoch's digits and a `-`.
+    text: [u8; 33],
+}
+
+impl IdWriter {
+    pub(super) fn new() -> Self {
+        IdWriter {
+            epoch: 0,
+            text: *b"00000000000000000000000000000000-",
+        }
+    }
+
+    /// Appends what the `Display` of the id writes.
+    #[inline]
+    pub(super) fn id(&mut self, id: RecordId, out: &mut Vec<u8>) {
+        if id.epoch != self.epoch {
+            self.epoch = id.epoch;
+            self.text[..32].copy_from_slice(&hex::<16, 32>(id.epoch.to_be_bytes()));
+        }
+        let mut text = [0; 49];
+        text[..33].copy_from_slice(&self.text);
+        text[33..].copy_from_slice(&hex::<8, 16>(id.sequence.to_be_bytes()));
+        out.extend_from_slice(&text);
+    }
+}
+
+/// The nine digits of a number below a thousand million.
+#[inline]
+fn nine(value: u32) -> [u8; 9] {
+    let mut digits = [0; 9];
+    let (high, low) = (value / 100_000, value % 100_000);
+    let pair = |value: u32| PAIRS[value as usize % 100];
+    digits[..2].copy_from_slice(&pair(high / 100));
+    digits[2..4].copy_from_slice(&pair(high));
+    digits[4] = b'0' + (low / 10_000) as u8;
+    digits[5..7].copy_from_slice(&pair(low / 100));
+    digits[7..].copy_from_slice(&pair(low));
+    digits
+}
+
+/// `00` to `99`.
+static PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut value = 0;
+    while value < 100 {
+        pairs[value] = [b'0' + (value / 10) as u8, b'0' + (value % 10) as u8];
+        value += 1;
+    }
+    pairs
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn seconds_are_exact_and_always_have_a_fraction() {
+        let cases = [
+            (Duration::ZERO, "0.0"),
+            (Duration::from_secs(3), "3.0"),
+            (Duration::from_millis(1500), "1.5"),
+            (Duration::from_nanos(1), "0.000000001"),
+            (Duration::new(u64::MAX, 10), "18446744073709551615.00000001"),
+        ];
+        for (span, expected) in cases {
+            assert_eq!(text(|out| seconds(span, out)), expected);
+        }
+    }
+
+    #[test]
+    fn base64_of_every_remainder() {
+        for (bytes, expected) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v")] {
+            assert_eq!(text(|out| base64(bytes.as_bytes(), out)), expected);
+        }
+    }
+
+    #[test]
+    fn floats_keep_a_mark_of_being_floats() {
+        for (value, expected) in [
+            (19.0, "19.0"),
+            (-0.0, "-0.0"),
+            (0.1, "0.1"),
+            (1e300, "1e+300"),
+        ] {
+            assert_eq!(text(|out| float(value, out)), expected);
+        }
+    }
+
+    #[test]
+    fn times_at_the_ends_of_the_range_and_before_1970() {
+        let mut writer = TimeWriter::new();
+        for (nanos, expected) in [
+            (0, "1970-01-01T00:00:00.000000000"),
+            (-1, "1969-12-31T23:59:59.999999999"),
+            (i64::MIN, "1677-09-21T00:12:43.145224192"),
+            (i64::MAX, "2262-04-11T23:47:16.854775807"),
+            (1_795_346_100_123_456_789, "2026-11-22T11:15:00.123456789"),
+        ] {
+            let time = Timestamp::from_nanos(nanos);
+            assert_eq!(text(|out| writer.local_part(time, out)), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ids_are_those_of_display_whatever_came_before(ids: [(u128, u64); 3]) {
+            let mut writer = IdWriter::new();
+            for (epoch, sequence) in ids {
+                let id = RecordId { epoch, sequence };
+                prop_assert_eq!(text(|out| writer.id(id, out)), id.to_string());
+            }
+        }
+
+        #[test]
+        fn times_are_those_of_display_whatever_came_before(nanos: [i64; 3], step in 0..2_000_000_000_i64) {
+            let mut writer = TimeWriter::new();
+            for nanos in nanos.into_iter().flat_map(|n| [n, n.saturating_add(step)]) {
+                let time = Timestamp::from_nanos(nanos);
+                let line = text(|out| writer.local_part(time, out)) + "Z";
+                prop_assert_eq!(line, time.to_string());
+            }
+        }
+
+        #[test]
+        fn floats_read_back(bits: u64) {
+            let value = f64::from_bits(bits);
+            prop_assume!(value.is_finite());
+            let line = text(|out| float(value, out));
+            prop_assert_eq!(line.parse::<f64>().unwrap().to_bits(), bits);
+            prop_assert!(serde_json::from_str::<f64>(&line).is_ok());
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What a call site contributes to every line, rendered once and kept across batches.
+
+use super::escape::escape;
+use super::keys::Keys;
+use super::message::{filled, message, unfilled};
+use crate::frame::Record;
+use crate::template::{Piece, pieces};
+
+/// How many call sites are kept; a power of two.
+const SLOTS: usize = 4096;
+/// Fragments larger than this are rendered anew each time, so that what is kept stays bounded.
+const MAX_KEPT: usize = 4096;
+
+/// How a renderer writes the parts that do not change.
+pub(super) trait Dialect {
+    /// Whether a message stands between quotes.
+    const QUOTED: bool;
+    /// Whether a key is written elsewhere, because the record itself has a part of that name.
+    fn is_taken(key: &str) -> bool;
+    /// Appends everything of a field up to its value.
+    fn key(&self, key: &str, out: &mut Vec<u8>);
+    /// Appends what follows the message: the template, where the line has it.
+    fn behind_message(&self, template: &str, out: &mut Vec<u8>);
+    /// Appends the place in the source, where the line has it.
+    fn source(&self, record: &Record<'_>, out: &mut Vec<u8>);
+}
+
+/// A call site's fragments, one behind the other in `bytes`; each is known by where it ends.
+#[derive(Debug, Default)]
+pub(super) struct Site {
+    bytes: Vec<u8>,
+    message: Vec<Segment>,
+    /// Whether a key that comes with a single record could fill a hole.
+    open_holes: bool,
+    message_end: usize,
+    keys: Vec<(usize, Place)>,
+    key_bits: u64,
+    behind_message_end: usize,
+}
+
+/// A piece of the message.
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    end: usize,
+    hole: Option<Hole>,
+}
+
+/// What fills a hole, whose own text is the segment's.
+#[derive(Debug, Clone, Copy)]
+enum Hole {
+    /// The value of the call site's key at this place.
+    Key(usize),
+    /// The positional argument at this place.
+    Argument(usize),
+}
+
+/// Where a field is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// With the record's own parts.
+    Line,
+    /// Apart from them, because one of them has its name.
+    Apart,
+    /// Nowhere: its key was there before.
+    Nowhere,
+}
+
+impl Site {
+    fn new<D: Dialect>(record: &Record<'_>, dialect: &D) -> Self {
+        let mut site = Site::default();
+        site.read_template::<D>(record);
+        site.message_end = site.bytes.len();
+        let mut seen = Keys::new();
+        for key in record.site_keys() {
+            let place = match seen.is_new(key, || record.site_keys()) {
+                false => Place::Nowhere,
+                true if D::is_taken(key) => Place::Apart,
+                true => Place::Line,
+            };
+            dialect.key(key, &mut site.bytes);
+            site.keys.push((site.bytes.len(), place));
+        }
+        site.key_bits = seen.bits();
+        dialect.behind_message(record.site_template(), &mut site.bytes);
+        site.behind_message_end = site.bytes.len();
+        dialect.source(record, &mut site.bytes);
+        site
+    }
+
+    fn read_template<D: Dialect>(&mut self, record: &Record<'_>) {
+        let mut next = 0;
+        for piece in pieces(record.site_template()) {
+            let hole = match piece {
+                Piece::Text(text) => {
+                    escape(D::QUOTED, text, &mut self.bytes);
+                    let end = self.bytes.len();
+                    match self.message.last_mut() {
+                        Some(Segment {
+                            end: last,
+                            hole: None,
+                        }) => *last = end,
+                        _ => self.message.push(Segment { end, hole: None }),
+                    }
+                    continue;
+                }
+                Piece::Hole(name) => {
+                    unfilled(D::QUOTED, name, &mut self.bytes);
+                    if let Some(place) = record.site_keys().position(|key| key == name)
+                        && !name.is_empty()
+                    {
+                        Hole::Key(place)
+                    } else {
+                        self.open_holes |= !name.is_empty();
+                        Hole::Argument(name.parse().unwrap_or_else(|_| {
+                            next += 1;
+                            next - 1
+                        }))
+                    }
+                }
+            };
+            let end = self.bytes.len();
+            self.message.push(Segment {
+                end,
+                hole: Some(hole),
+            });
+        }
+    }
+
+    /// Appends the message of `record`, which is one of this call site's and not a literal text.
+    #[inline]
+    pub(super) fn message(&self, quoted: bool, record: &Record<'_>, out: &mut Vec<u8>) {
+        if self.open_holes && record.fields().nth(self.keys.len()).is_some() {
+            return message(quoted, record, out);
+        }
+        let mut start = 0;
+        for segment in &self.message {
+            let value = match segment.hole {
+                None => None,
+                Some(Hole::Key(place)) => record.fields().nth(place).map(|(_, value)| value),
+                Some(Hole::Argument(place)) => record.args().nth(place),
+            };
+            match value {
+                Some(value) => filled(quoted, &value, out),
+                None => out.extend_from_slice(&self.bytes[start..segment.end]),
+            }
+            start = segment.end;
+        }
+    }
+
+    /// What stands behind the message.
+    #[inline]
+    pub(super) fn behind_message(&self) -> &[u8] {
+        let start = self.keys.last().map_or(self.message_end, |(end, _)| *end);
+        &self.bytes[start..self.behind_message_end]
+    }
+
+    /// The place in the source.
+    #[inline]
+    pub(super) fn source(&self) -> &[u8] {
+        &self.bytes[self.behind_message_end..]
+    }
+
+    /// The key at this place, from 0, up to its value.
+    #[inline]
+    pub(super) fn key(&self, place: usize) -> Option<(&[u8], Place)> {
+        let (end, written) = *self.keys.get(place)?;
+        let start = match place.checked_sub(1) {
+            Some(before) => self.keys[before].0,
+            None => self.message_end,
+        };
+        Some((&self.bytes[start..end], written))
+    }
+
+    /// To find the keys that come with a single record and repeat one of these.
+    pub(super) fn seen<'a>(&self) -> Keys<'a> {
+        Keys::behind(self.keys.len(), self.key_bits)
+    }
+}
+
+/// The fragments of the call sites seen last, by key.
+#[derive(Debug, Default)]
+pub(super) struct Sites {
+    slots: Vec<Option<Kept>>,
+    large: Box<Site>,
+}
+
+/// A call site's key and fragments.
+type Kept = ((u128, u32), Box<Site>);
+
+impl Sites {
+    /// The fragments of the record's call site; `None` for a record without one.
+    #[inline]
+    pub(super) fn of(&mut self, record: &Record<'_>, dialect: &impl Dialect) -> Option<&Site> {
+        let key = record.call_site_key()?;
+        if self.slots.is_empty() {
+            self.slots.resize_with(SLOTS, || None);
+        }
+        // Ids are counted from 1 within a process, so the sites of one process never meet here
+        // before there are more of them than slots.
+        let slot = &mut self.slots[key.1 as usize % SLOTS];
+        if slot.as_ref().is_some_and(|(known, _)| *known == key) {
+            return slot.as_ref().map(|(_, site)| &**site);
+        }
+        let site = Site::new(record, dialect);
+        if site.bytes.len() > MAX_KEPT {
+            *self.large = site;
+            return Some(&self.large);
+        }
+        Some(&slot.insert((key, Box::new(site))).1)
+    }
+}

@@ -1,0 +1,251 @@
+//! The text line.
+
+use super::escape::escape;
+use super::json;
+use super::keys::Keys;
+use super::message::filled;
+use super::number::{self, TimeWriter};
+use super::site::{Dialect, Place, Site, Sites};
+use crate::frame::{Origin, OriginKind, Record};
+use crate::level::Level;
+use crate::value::{ErrorValue, Value};
+
+/// Renders records as lines of text for people; see [the form](crate::render#the-text-line).
+#[derive(Debug)]
+pub struct TextLine {
+    dialect: Text,
+    sites: Sites,
+    time: TimeWriter,
+}
+
+impl TextLine {
+    /// A renderer without colours.
+    pub fn new() -> Self {
+        TextLine {
+            dialect: Text { style: &PLAIN },
+            sites: Sites::default(),
+            time: TimeWriter::new(),
+        }
+    }
+
+    /// Whether the line has colours, as ANSI escape sequences. What a record contains is escaped
+    /// either way.
+    #[must_use]
+    pub fn with_colors(self, colors: bool) -> Self {
+        let style = if colors { &COLORED } else { &PLAIN };
+        TextLine {
+            dialect: Text { style },
+            // What is kept may have been rendered otherwise.
+            sites: Sites::default(),
+            ..self
+        }
+    }
+
+    /// Appends `record` as one line.
+    pub fn line(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let site = self.sites.of(record, &self.dialect);
+        let style = self.dialect.style;
+        out.extend_from_slice(style.dim);
+        self.time.local_part(record.time(), out);
+        out.push(b'Z');
+        out.extend_from_slice(style.plain);
+        out.push(b' ');
+        out.extend_from_slice(style.levels[record.level().index()]);
+        out.extend_from_slice(level(record.level()));
+        out.extend_from_slice(style.plain);
+        out.push(b' ');
+        out.extend_from_slice(style.logger);
+        escape(false, record.logger(), out);
+        out.extend_from_slice(style.plain);
+        out.extend_from_slice(b"  ");
+        match (record.literal(), site) {
+            (None, Some(site)) => site.message(false, record, out),
+            (literal, _) => escape(false, literal.unwrap_or_default(), out),
+        }
+        let mut pairs = Pairs {
+            style,
+            any: false,
+            out,
+        };
+        let mut args = record.args().peekable();
+        if args.peek().is_some() {
+            json::list(args, pairs.next("args"));
+        }
+        fields(record, site, &mut pairs);
+        if let Some(told) = record.error() {
+            error(&told, &mut pairs);
+        }
+        if record.origin() != Origin::SERVICE {
+            origin(record.origin(), &mut pairs);
+        }
+        if record.is_truncated() {
+            pairs.next("truncated").extend_from_slice(b"true");
+        }
+        out.push(b'\n');
+    }
+}
+
+impl Default for TextLine {
+    fn default() -> Self {
+        TextLine::new()
+    }
+}
+
+fn level(level: Level) -> &'static [u8] {
+    match level {
+        Level::Trace => b"TRACE",
+        Level::Debug => b"DEBUG",
+        Level::Information => b" INFO",
+        Level::Warning => b" WARN",
+        Level::Error => b"ERROR",
+        Level::Critical => b" CRIT",
+    }
+}
+
+/// The escape sequences of a line; none where it is plain.
+#[derive(Debug)]
+struct Style {
+    dim: &'static [u8],
+    logger: &'static [u8],
+    plain: &'static [u8],
+    /// By [`Level::index`].
+    levels: [&'static [u8]; 6],
+}
+
+static PLAIN: Style = Style {
+    dim: b"",
+    logger: b"",
+    plain: b"",
+    levels: [b""; 6],
+};
+
+static COLORED: Style = Style {
+    dim: b"\x1b[2m",
+    logger: b"\x1b[36m",
+    plain: b"\x1b[0m",
+    levels: [
+        b"\x1b[35m",
+        b"\x1b[34m",
+        b"\x1b[32m",
+        b"\x1b[33m",
+        b"\x1b[31m",
+        b"\x1b[1;37;41m",
+    ],
+};
+
+/// The part of the line behind the message.
+struct Pairs<'o> {
+    style: &'static Style,
+    any: bool,
+    out: &'o mut Vec<u8>,
+}
+
+impl Pairs<'_> {
+    /// Begins the next pair with a key that needs no escaping; its value goes into what it returns.
+    fn next(&mut self, key: &str) -> &mut Vec<u8> {
+        self.separate();
+        Text { style: self.style }.key(key, self.out);
+        self.out
+    }
+
+    fn separate(&mut self) {
+        let space: &[u8] = if self.any { b" " } else { b"  " };
+        self.any = true;
+        self.out.extend_from_slice(space);
+    }
+}
+
+fn fields(record: &Record<'_>, site: Option<&Site>, pairs: &mut Pairs<'_>) {
+    let mut seen = site.map_or_else(Keys::new, Site::seen);
+    for (index, (key, content)) in record.fields().enumerate() {
+        if let Some((fragment, place)) = site.and_then(|site| site.key(index)) {
+            if place == Place::Nowhere {
+                continue;
+            }
+            pairs.separate();
+            pairs.out.extend_from_slice(fragment);
+        } else if seen.is_new(key, || record.fields().map(|(key, _)| key)) {
+            pairs.next(key);
+        } else {
+            continue;
+        }
+        value(&content, pairs.out);
+    }
+}
+
+fn value(content: &Value<'_>, out: &mut Vec<u8>) {
+    match content {
+        Value::Str(text) => word(text, out),
+        Value::List(_) | Value::Map(_) => json::value(content, out),
+        Value::Error(told) => word_of(out, |out| filled(true, &Value::Error(*told), out)),
+        scalar => filled(false, scalar, out),
+    }
+}
+
+/// Appends a text that can be told from what stands around it.
+fn word(text: &str, out: &mut Vec<u8>) {
+    let clear = |byte: u8| !matches!(byte, b' ' | b'"' | b'=' | b'\\' | ..0x20);
+    if !text.is_empty() && text.bytes().all(clear) {
+        escape(false, text, out);
+    } else {
+        word_of(out, |out| escape(true, text, out));
+    }
+}
+
+fn word_of(out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
+    out.push(b'"');
+    fill(out);
+    out.push(b'"');
+}
+
+fn error(told: &ErrorValue<'_>, pairs: &mut Pairs<'_>) {
+    word(told.text(), pairs.next("error"));
+    word(told.type_name(), pairs.next("error.type"));
+    for source in told.sources() {
+        word(source, pairs.next("error.source"));
+    }
+    if let Some(backtrace) = told.backtrace() {
+        word(backtrace, pairs.next("error.backtrace"));
+    }
+}
+
+fn origin(origin: Origin<'_>, pairs: &mut Pairs<'_>) {
+    if origin.kind != OriginKind::Service {
+        let kind = json::kind(origin.kind);
+        pairs.next("origin").extend_from_slice(kind.as_bytes());
+    }
+    if let Some(target) = origin.target {
+        word(target, pairs.next("origin.target"));
+    }
+    if let Some(class) = origin.class {
+        word(class.name(), pairs.next("origin.class"));
+    }
+    if origin.attempts != 0 {
+        number::integer(origin.attempts, pairs.next("origin.attempts"));
+    }
+}
+
+/// The parts of the line that a call site decides.
+#[derive(Debug, Clone, Copy)]
+struct Text {
+    style: &'static Style,
+}
+
+impl Dialect for Text {
+    const QUOTED: bool = false;
+
+    fn is_taken(_: &str) -> bool {
+        false
+    }
+
+    fn key(&self, key: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.style.dim);
+        word(key, out);
+        out.extend_from_slice(b"=");
+        out.extend_from_slice(self.style.plain);
+    }
+
+    fn behind_message(&self, _: &str, _: &mut Vec<u8>) {}
+
+    fn source(&self, _: &Record<'_>, _: &mut Vec<u8>) {}
+}
