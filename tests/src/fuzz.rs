@@ -9,6 +9,7 @@ use std::path::Path;
 
 use rolog_core::Level;
 use rolog_core::frame::{Batch, BatchBuilder, Origin, Record, select};
+use rolog_core::render::{JsonLine, TextLine};
 use rolog_core::value::{OwnedValue, Timestamp};
 
 /// A reader's name, and what must hold for any bytes that it is given.
@@ -38,8 +39,8 @@ pub fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     inputs
 }
 
-/// The reader of batches: what it accepts can be read to the last value, and comes out equal when
-/// it is written again, whole and split.
+/// The reader of batches: what it accepts can be read to the last value, can be rendered, and comes
+/// out equal when it is written again, whole and split.
 pub fn frames(data: &[u8]) {
     let Ok(batch) = Batch::parse(data) else {
         return;
@@ -51,6 +52,7 @@ pub fn frames(data: &[u8]) {
         "a record was accepted and cannot be read"
     );
 
+    render(&batch);
     let mut builder = BatchBuilder::new(7);
     for record in batch.records() {
         builder.push_record(&record, None);
@@ -75,6 +77,33 @@ pub fn frames(data: &[u8]) {
 /// The reader of log lines.
 pub fn lines(data: &[u8]) {
     rolog_host::lines::fuzz(data);
+}
+
+/// Each record is one line, of JSON and of text that no terminal obeys.
+fn render(batch: &Batch<'_>) {
+    let (mut json, mut text) = (JsonLine::new().with_source(true), TextLine::new());
+    let mut line = Vec::new();
+    for record in batch.records() {
+        line.clear();
+        json.line(&record, &mut line);
+        let parsed: serde_json::Value = serde_json::from_slice(&line).expect("the line is JSON");
+        assert_eq!(parsed["record_id"], record.id().to_string());
+        assert_eq!(parsed["message"], record.message().to_string());
+        assert_eq!(
+            line.iter().position(|byte| *byte == b'\n'),
+            Some(line.len() - 1)
+        );
+
+        line.clear();
+        text.line(&record, &mut line);
+        let text = str::from_utf8(&line).expect("the line is UTF-8");
+        let controls = text.find(char::is_control);
+        assert_eq!(
+            controls,
+            Some(text.len() - 1),
+            "a control character stands in {text:?}"
+        );
+    }
 }
 
 fn told(bytes: &[u8]) -> Vec<Told> {
