@@ -1,2 +1,3 @@
 //! (skeleton)
 pub mod lines;
+pub mod run;
