@@ -1,0 +1,215 @@
+//! Where ring memory comes from, and the budget that all rings of an intake share.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::sync::Arc;
+
+/// Alignment of a block: two cache lines, because neighbouring lines are fetched in pairs.
+pub(crate) const BLOCK_ALIGN: usize = 128;
+
+/// A piece of memory that a ring lives in.
+///
+/// # Safety
+///
+/// [`base`](Block::base) points to [`bytes`](Block::bytes) bytes that are initialised, aligned to
+/// 128, readable and writable, stay where they are, and are used by nobody else until the block is
+/// dropped.
+pub unsafe trait Block: Send + Sync {
+    /// The first byte.
+    fn base(&self) -> NonNull<u8>;
+
+    /// How many bytes there are.
+    fn bytes(&self) -> usize;
+}
+
+/// Makes the blocks that rings live in.
+///
+/// The heap is the source that is there; a source of file mappings would make rings that can be
+/// read after the process has ended.
+pub trait MemorySource: Send + Sync + 'static {
+    /// A block of at least this many bytes, or `None` when there is none to be had.
+    fn allocate(&self, bytes: usize) -> Option<Box<dyn Block>>;
+}
+
+/// Blocks from the global allocator.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeapMemory;
+
+struct HeapBlock {
+    base: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: the block owns its allocation; whoever holds it may use it from any thread.
+unsafe impl Send for HeapBlock {}
+// SAFETY: the block itself has no method that touches the bytes.
+unsafe impl Sync for HeapBlock {}
+
+// SAFETY: a zeroed allocation of its own, aligned as asked for, until `drop`.
+unsafe impl Block for HeapBlock {
+    fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    fn bytes(&self) -> usize {
+        self.layout.size()
+    }
+}
+
+impl Drop for HeapBlock {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout in `allocate`, and freed here only.
+        unsafe { dealloc(self.base.as_ptr(), self.layout) }
+    }
+}
+
+impl MemorySource for HeapMemory {
+    fn allocate(&self, bytes: usize) -> Option<Box<dyn Block>> {
+        if bytes == 0 {
+            return None;
+        }
+        let layout = Layout::from_size_align(bytes, BLOCK_ALIGN).ok()?;
+        // SAFETY: the layout is not empty.
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        Some(Box::new(HeapBlock { base, layout }))
+    }
+}
+
+/// A source of blocks with a limit.
+pub(crate) struct Memory {
+    source: Box<dyn MemorySource>,
+    limit: usize,
+    /// Relaxed throughout: it bounds a sum, and no other memory is published through it.
+    used: AtomicUsize,
+    /// Someone was refused since the last look.
+    short: AtomicBool,
+}
+
+impl Memory {
+    pub(crate) fn new(source: Box<dyn MemorySource>, limit: usize) -> Arc<Self> {
+        Arc::new(Memory {
+            source,
+            limit,
+            used: AtomicUsize::new(0),
+            short: AtomicBool::new(false),
+        })
+    }
+
+    /// Bytes in use.
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Whether the limit was met since the last call.
+    pub(crate) fn take_short(&self) -> bool {
+        self.short.swap(false, Ordering::Relaxed)
+    }
+
+    /// Remembers that a ring had to do without.
+    pub(crate) fn note_short(&self) {
+        self.short.store(true, Ordering::Relaxed);
+    }
+
+    /// A share of the limit.
+    pub(crate) fn share(&self, of: usize) -> usize {
+        self.limit / of
+    }
+
+    /// A block of `bytes` within the limit, if `spare` bytes of it stay free.
+    pub(crate) fn borrow(self: &Arc<Self>, bytes: usize, spare: usize) -> Option<Loan> {
+        let limit = self.limit.saturating_sub(spare);
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(bytes).filter(|sum| *sum <= limit)
+            })
+            .ok()?;
+        // From here on the loan gives the bytes back, whatever happens.
+        let mut loan = Loan {
+            block: None,
+            bytes,
+            memory: self.clone(),
+        };
+        loan.block = Some(self.source.allocate(bytes)?);
+        Some(loan)
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory")
+            .field("limit", &self.limit)
+            .field("used", &self.used())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A block that counts against the limit as long as it lives.
+pub(crate) struct Loan {
+    block: Option<Box<dyn Block>>,
+    bytes: usize,
+    memory: Arc<Memory>,
+}
+
+impl Loan {
+    pub(crate) fn base(&self) -> NonNull<u8> {
+        self.block
+            .as_ref()
+            .expect("`borrow` hands out loans with a block only")
+            .base()
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        self.block = None;
+        self.memory.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_holds_and_what_is_given_back_can_be_lent_again() {
+        let memory = Memory::new(Box::new(HeapMemory), 1000);
+        let first = memory.borrow(600, 0).unwrap();
+        assert!(memory.borrow(401, 0).is_none());
+        let second = memory.borrow(400, 0).unwrap();
+        assert_eq!(memory.used(), 1000);
+        drop(first);
+        assert_eq!(memory.used(), 400);
+        assert!(memory.borrow(usize::MAX, 0).is_none());
+        assert!(memory.borrow(500, 200).is_none());
+        drop(memory.borrow(500, 100).unwrap());
+        drop(second);
+        assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn a_source_that_has_nothing_leaves_the_budget_untouched() {
+        struct Empty;
+        impl MemorySource for Empty {
+            fn allocate(&self, _: usize) -> Option<Box<dyn Block>> {
+                None
+            }
+        }
+        let memory = Memory::new(Box::new(Empty), 1000);
+        assert!(memory.borrow(10, 0).is_none());
+        assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn heap_blocks_are_zeroed_and_aligned() {
+        let block = HeapMemory.allocate(4096).unwrap();
+        assert_eq!(block.base().as_ptr() as usize % BLOCK_ALIGN, 0);
+        assert_eq!(block.bytes(), 4096);
+        // SAFETY: the block's contract.
+        let bytes = unsafe { std::slice::from_raw_parts(block.base().as_ptr(), 4096) };
+        assert!(bytes.iter().all(|byte| *byte == 0));
+        assert!(HeapMemory.allocate(0).is_none());
+    }
+}
