@@ -12,16 +12,8 @@ use std::collections::BinaryHeap;
 use super::Intake;
 use super::overflow::split;
 use super::registry::Source;
+use crate::frame::ThreadRef;
 use crate::ring::{EntryHeader, Reader};
-
-/// Whose record it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ThreadRef<'a> {
-    /// Unique in the process and never used again; not the operating system's number.
-    pub id: u32,
-    /// Empty for a thread without a name.
-    pub name: &'a str,
-}
 
 /// A record on its way out of the rings, borrowed from them.
 #[derive(Clone, Copy, Debug)]

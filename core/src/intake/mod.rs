@@ -59,7 +59,7 @@ use std::{fmt, thread};
 
 pub use self::config::{IntakeConfig, RingOverflow};
 pub use self::consumer::{Consumer, Woken};
-pub use self::drain::{Drained, Entry, ThreadRef};
+pub use self::drain::{Drained, Entry};
 pub use self::room::RoomWait;
 pub use self::tally::{DropReason, Dropped, Refusal, SourceCounts};
 pub use crate::ring::local::{

@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
+use super::Thread;
 use super::tally::{DropReason, Dropped, Refusal};
-use super::{Thread, ThreadRef};
 use crate::Level;
+use crate::frame::ThreadRef;
 use crate::ring::sync::{self, Mutex, lock};
 use crate::ring::{EntryHeader, Memory, Producer, Reader, Refused, Segment, Shared, Sizes, ring};
 
