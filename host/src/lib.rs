@@ -1,3 +1,6 @@
-//! (skeleton)
+//! What a service links: the pipeline of rolog.
+
+pub mod instance;
 pub mod lines;
 pub mod run;
+pub mod stage;

@@ -1,0 +1,95 @@
+//! The pump's way into a stage.
+
+use std::sync::{Arc, MutexGuard};
+
+use rolog_core::frame::FrameMeta;
+
+use super::reserve::Reservation;
+use super::shared::{FRAME_ROOM, Shared};
+use super::state::{Append, Ends, State};
+
+/// A stage that is open for records: one lock for as many as the pump has in one pass.
+///
+/// Nothing waits while it is held but the stage's own task and readers of its row, so a pass is
+/// bounded. What has to be told (to the task, to receipts) is told when it is dropped.
+pub struct StageGuard<'a> {
+    shared: &'a Arc<Shared>,
+    /// `None` only within `drop`.
+    state: Option<MutexGuard<'a, State>>,
+    ends: Ends,
+    before: Before,
+}
+
+/// What the task knows of the queue already.
+#[derive(Clone, Copy)]
+struct Before {
+    waiting: usize,
+    opened: bool,
+    lost: u64,
+}
+
+impl Before {
+    fn look(state: &State) -> Self {
+        Before {
+            waiting: state.waiting(),
+            opened: state.due().is_some(),
+            lost: state.untold.dropped.total() + state.untold.refused.total(),
+        }
+    }
+}
+
+impl<'a> StageGuard<'a> {
+    pub(super) fn new(shared: &'a Arc<Shared>) -> Self {
+        let state = shared.lock();
+        StageGuard {
+            before: Before::look(&state),
+            shared,
+            state: Some(state),
+            ends: Ends::default(),
+        }
+    }
+
+    /// Takes a record in, or refuses it; either is counted at once. With a `slot` other than 0 its
+    /// end is told to the receipts, a refusal included.
+    pub fn append(&mut self, meta: &FrameMeta<'_>, payload: &[u8], slot: u64) -> Append {
+        self.put(meta, payload, slot, false)
+    }
+
+    /// Takes a record into room that was reserved for it. Room of another stage, or room that is
+    /// used up, does not count: the record is then one like any other.
+    pub fn append_reserved(
+        &mut self,
+        meta: &FrameMeta<'_>,
+        payload: &[u8],
+        slot: u64,
+        room: &mut Reservation,
+    ) -> Append {
+        let reserved = room.spend(self.shared, payload.len() + FRAME_ROOM);
+        self.put(meta, payload, slot, reserved)
+    }
+
+    fn put(&mut self, meta: &FrameMeta<'_>, payload: &[u8], slot: u64, reserved: bool) -> Append {
+        let state = self.state.as_mut().expect("only dropping takes it");
+        state.append(self.shared, meta, payload, slot, reserved, &mut self.ends)
+    }
+}
+
+impl Drop for StageGuard<'_> {
+    fn drop(&mut self) {
+        let Some(state) = self.state.take() else {
+            return;
+        };
+        let (before, after) = (self.before, Before::look(&state));
+        self.shared.feel_pressure(&state);
+        drop(state);
+        // The task wakes for a batch to deliver, for one whose age it has to watch, and for losses
+        // to tell of; not for every record.
+        if after.waiting > before.waiting
+            || after.opened && !before.opened
+            || after.lost > before.lost
+        {
+            self.shared.work.notify_one();
+        }
+        self.ends.tell(&*self.shared.services.receipts);
+    }
+}

@@ -1,0 +1,368 @@
+//! The flush stage: what makes any target dependable.
+//!
+//! Between the route and a target stands one [`Stage`]. It collects records into batches, delivers
+//! them with a deadline, tries again with growing delays, falls back, and counts every record. It
+//! belongs to the target's *name*: the instance that does the work only fills its slot, and may be
+//! built anew or replaced while the queue, the order and the account go on.
+//!
+//! It promises
+//! - that whoever appends never waits for the target ([`Stage::open`] takes a lock that is only ever
+//!   held for moments);
+//! - that its row of the ledger is exact at any moment: accepted = delivered + fell back +
+//!   dead-lettered + dropped + queued, each counted where it happens ([`TargetRow`]);
+//! - that every record is delivered by at most one attempt at a time, and that an attempt which was
+//!   cancelled is waited for: as long as it has not settled, nothing else touches the destination;
+//! - that it keeps no more than its settings allow, whatever the target does;
+//! - that it ends by the deadline it is given, and tells what became of everything.
+//!
+//! It never blocks a thread, never starts a task or a timer for a record, and never calls a
+//! receipt, an event sink or another stage under its lock.
+//!
+//! ```text
+//!   StageGuard::append ─▶ open batch ─▶ sealed batches ─▶ lanes ─▶ Instance::deliver
+//!                        (count, bytes,  (overflow)       (retry,        │
+//!                         level, age)                      halving)      ▼ outcome
+//!                                             breaker, hold, fence ─▶ line out ─▶ fallback
+//!                                                                          └────▶ dead letters
+//! ```
+//!
+//! Policy is apart from mechanism: [`backoff`], [`batching`], [`breaker`], [`overflow`], [`outcome`]
+//! and [`ledger`] hold no task and no lock, and are tested alone.
+
+#![forbid(unsafe_code)]
+
+mod answers;
+mod attempts;
+pub mod backoff;
+pub mod batching;
+pub mod breaker;
+pub mod deadletter;
+mod driver;
+pub mod event;
+mod fallback;
+mod group;
+mod guard;
+mod handover;
+mod lanes;
+pub mod ledger;
+mod outcome;
+pub mod overflow;
+pub mod receipt;
+mod reserve;
+mod settings;
+mod shared;
+mod slot;
+mod state;
+mod status;
+mod tenure;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolog_core::delivery::{Class, Failure};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use self::backoff::{Random, Splitmix};
+use self::driver::Driver;
+use self::shared::Shared;
+use self::slot::{Command, Slot};
+use self::state::{Drain, Phase, State};
+
+pub use self::backoff::{Growth, RetryPolicy};
+pub use self::batching::BatchRules;
+pub use self::breaker::{BreakerRules, BreakerState, Pace};
+pub use self::deadletter::{DeadLetters, Letters};
+pub use self::event::{Event, EventKind, EventSink, RateLimited};
+pub use self::fallback::Feeder;
+pub use self::guard::StageGuard;
+pub use self::ledger::{Counts, DropReason, Label, RefusalReason, TargetRow};
+pub use self::overflow::Overflow;
+pub use self::receipt::{End, EndState, NoReceipts, ReceiptSink};
+pub use self::reserve::{NoRoom, Reservation};
+pub use self::settings::{SettingError, StageSettings};
+pub use self::shared::{PressureSink, Services};
+pub use self::slot::Seat;
+pub use self::state::Append;
+pub use self::status::{Mode, Status};
+
+/// One target's stage. A handle: clones are the same stage.
+///
+/// It has one task on the runtime that it was started on, and runs until it is disposed of.
+#[derive(Clone)]
+pub struct Stage {
+    shared: Arc<Shared>,
+}
+
+impl Stage {
+    /// Starts the stage of the target `name` on the host's runtime.
+    ///
+    /// `epoch` is the process' own, as in its record ids. `fallbacks` are asked in their order.
+    ///
+    /// # Errors
+    /// Settings out of their bounds.
+    pub fn start(
+        name: impl Into<Arc<str>>,
+        settings: StageSettings,
+        seat: Seat,
+        fallbacks: Vec<Feeder>,
+        services: Services,
+        epoch: u128,
+        runtime: &Handle,
+    ) -> Result<Stage, SettingError> {
+        let random = Box::new(Splitmix::seeded());
+        Self::start_with(
+            name, settings, seat, fallbacks, services, epoch, runtime, random,
+        )
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the public form has all of them but the random source, which only tests choose"
+    )]
+    pub(crate) fn start_with(
+        name: impl Into<Arc<str>>,
+        settings: StageSettings,
+        seat: Seat,
+        fallbacks: Vec<Feeder>,
+        services: Services,
+        epoch: u128,
+        runtime: &Handle,
+        random: Box<dyn Random>,
+    ) -> Result<Stage, SettingError> {
+        settings.check()?;
+        let mut state = State::new(name.into(), settings, epoch);
+        state.fallbacks = fallbacks;
+        state.tuned = 1;
+        let shared = Shared::new(state, services);
+        let driver = Driver::new(Arc::clone(&shared), Slot::new(seat), random, epoch);
+        runtime.spawn(driver.run());
+        Ok(Stage { shared })
+    }
+
+    /// The target's name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.shared.name
+    }
+
+    /// Opens the stage for records: the pump's way in.
+    pub fn open(&self) -> StageGuard<'_> {
+        StageGuard::new(&self.shared)
+    }
+
+    /// The row of the ledger, exact at this moment.
+    pub fn row(&self) -> TargetRow {
+        self.shared.lock().row.clone()
+    }
+
+    /// What the target is doing.
+    pub fn status(&self) -> Status {
+        self.shared.lock().status.clone()
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> Arc<StageSettings> {
+        self.shared.settings()
+    }
+
+    /// Bytes of frames that are queued, being delivered, or pinned by a fenced attempt.
+    pub fn queued_bytes(&self) -> usize {
+        self.shared.lock().bytes()
+    }
+
+    /// This stage as a fallback of another. It outlives its feeders at shutdown.
+    pub fn as_fallback(&self) -> Feeder {
+        Feeder::new(Arc::clone(&self.shared))
+    }
+
+    /// Room for so many records with so many bytes of payload, if there is any now.
+    ///
+    /// # Errors
+    /// There never will be.
+    pub fn try_reserve(&self, records: usize, bytes: usize) -> Result<Option<Reservation>, NoRoom> {
+        self.shared.try_reserve(records, bytes)
+    }
+
+    /// Waits for room, whatever the overflow policy. Needs no runtime.
+    ///
+    /// # Errors
+    /// There never will be any.
+    pub async fn reserve(&self, records: usize, bytes: usize) -> Result<Reservation, NoRoom> {
+        self.shared.reserve(records, bytes).await
+    }
+
+    /// Waits for room on the calling thread, no longer than `most`. Not for threads of the pipeline.
+    ///
+    /// # Errors
+    /// There never will be any, or there was none in time.
+    pub fn reserve_blocking(
+        &self,
+        records: usize,
+        bytes: usize,
+        most: Duration,
+    ) -> Result<Reservation, NoRoom> {
+        self.shared.reserve_blocking(records, bytes, most)
+    }
+
+    /// Follows other settings and another chain from now on. What is queued stays queued.
+    ///
+    /// # Errors
+    /// Settings out of their bounds; nothing has changed then.
+    pub fn retune(
+        &self,
+        settings: StageSettings,
+        fallbacks: Vec<Feeder>,
+    ) -> Result<(), SettingError> {
+        settings.check()?;
+        let mut state = self.shared.lock();
+        state.settings = Arc::new(settings);
+        let before = std::mem::replace(&mut state.fallbacks, fallbacks);
+        state.tuned += 1;
+        drop(state);
+        drop(before);
+        self.shared.work.notify_one();
+        self.shared.room_freed();
+        Ok(())
+    }
+
+    /// Puts a successor into the slot once what the instance is doing has settled, by its own
+    /// deadlines. Records queue meanwhile.
+    ///
+    /// # Errors
+    /// The successor could not be created or activated; the old instance goes on.
+    pub async fn replace(&self, successor: Seat) -> Result<(), Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::Replace(successor, reply));
+        answer.await.unwrap_or_else(|_| {
+            Err(Failure::new(
+                Class::Cancelled,
+                "the target was disposed of before",
+            ))
+        })
+    }
+
+    /// Tries a target that holds, is quarantined or could not start again at once.
+    pub fn retry_now(&self) {
+        self.command(Command::Retry);
+    }
+
+    fn command(&self, command: Command) {
+        let mut state = self.shared.lock();
+        if state.phase != Phase::Disposed {
+            state.commands.push_back(command);
+        }
+        drop(state);
+        self.shared.work.notify_one();
+    }
+
+    /// Waits until everything that has been accepted so far has left the queue, one way or the
+    /// other, no longer than `deadline`. What fell back is its fallback's to flush.
+    ///
+    /// Returns how many of those records are still here.
+    pub async fn flush(&self, deadline: Duration) -> u64 {
+        let mark = self.shared.lock().barrier();
+        self.shared.work.notify_one();
+        let wait = async {
+            loop {
+                let progress = self.shared.progress.notified();
+                tokio::pin!(progress);
+                progress.as_mut().enable();
+                if self.shared.lock().before(mark) == 0 {
+                    return;
+                }
+                progress.await;
+            }
+        };
+        drop(tokio::time::timeout(deadline, wait).await);
+        self.shared.lock().before(mark)
+    }
+
+    /// Ends the stage: takes no more from routes, delivers what is left, and returns by the
+    /// deadline. Nine tenths of it are for attempts, less where a fallback needs its share; what is
+    /// not delivered then goes to fallbacks and dead letters.
+    ///
+    /// All stages can be disposed of at once: one that others fall back to waits for them.
+    pub async fn dispose(&self, deadline: Duration) -> TargetReport {
+        self.begin_dispose(deadline);
+        loop {
+            let progress = self.shared.progress.notified();
+            tokio::pin!(progress);
+            progress.as_mut().enable();
+            if let Some(report) = self.report() {
+                return report;
+            }
+            progress.await;
+        }
+    }
+
+    /// Starts what [`Stage::dispose`] waits for, and returns at once. A second call may bring the
+    /// end nearer, and never puts it off.
+    pub fn begin_dispose(&self, deadline: Duration) {
+        let now = Instant::now();
+        let chain = self.shared.lock().fallbacks.clone();
+        let height = fallback::height(&chain);
+        let mut state = self.shared.lock();
+        let drain = Drain::new(now, deadline, height);
+        state.phase = match state.phase {
+            Phase::Running => Phase::Draining(drain),
+            Phase::Draining(before) => Phase::Draining(before.sooner(drain)),
+            Phase::Disposed => Phase::Disposed,
+        };
+        drop(state);
+        self.shared.work.notify_one();
+        self.shared.room_freed();
+    }
+
+    /// How the stage ended, once it has.
+    pub fn report(&self) -> Option<TargetReport> {
+        let state = self.shared.lock();
+        let ended = state.ended.clone()?;
+        Some(TargetReport {
+            target: Arc::clone(&self.shared.name),
+            row: state.row.clone(),
+            fenced: ended.fenced,
+            failure: ended.failure,
+        })
+    }
+
+    /// Waits on the calling thread for the end of a stage that is being disposed of.
+    pub fn wait_disposed(&self) -> TargetReport {
+        loop {
+            let seen = self.shared.freed.count();
+            if let Some(report) = self.report() {
+                return report;
+            }
+            self.shared.freed.wait(seen, None);
+        }
+    }
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage")
+            .field("target", self.name())
+            .field("status", &self.status())
+            .field("row", &self.row())
+            .finish()
+    }
+}
+
+/// What became of a target and of every record that it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetReport {
+    /// Its name.
+    pub target: Arc<str>,
+    /// The final row; nothing is queued any more.
+    pub row: TargetRow,
+    /// Attempts that had not settled when the stage ended.
+    pub fenced: usize,
+    /// Why its instance did not end well.
+    pub failure: Option<Failure>,
+}

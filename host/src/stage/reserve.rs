@@ -1,0 +1,215 @@
+//! Room that is held for a record before it is published.
+//!
+//! Callers that wait (the awaitable form of a log call, `rolog run`) reserve room in every queue
+//! that the record is routed to, publish, and the pump takes the room when it appends the record.
+//! Room is released exactly once: by what is appended into it, or by dropping the [`Reservation`].
+//! Releasing takes no lock, so a reservation may be dropped anywhere.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::shared::{FRAME_ROOM, Shared};
+
+/// What is reserved in one queue.
+#[derive(Debug, Default)]
+pub(super) struct Reserved {
+    records: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Reserved {
+    // Relaxed throughout: both only ever grow under the stage's lock, and a decrement that is seen
+    // late makes the queue look fuller than it is.
+    pub(super) fn records(&self) -> usize {
+        self.records.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    fn give_back(&self, records: usize, bytes: usize) {
+        self.records.fetch_sub(records, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Room in one target's queue. Released when it is dropped.
+#[must_use = "the room is released when the reservation is dropped"]
+pub struct Reservation {
+    stage: Arc<Shared>,
+    records: usize,
+    bytes: usize,
+}
+
+impl Reservation {
+    /// Counts the room as taken; the caller holds the lock and has seen that there is some.
+    pub(super) fn take(stage: &Arc<Shared>, records: usize, bytes: usize) -> Self {
+        stage.reserved.records.fetch_add(records, Ordering::Relaxed);
+        stage.reserved.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Reservation {
+            stage: Arc::clone(stage),
+            records,
+            bytes,
+        }
+    }
+
+    /// The target's name.
+    pub fn target(&self) -> &Arc<str> {
+        &self.stage.name
+    }
+
+    /// How many records may still be appended into it.
+    pub fn records(&self) -> usize {
+        self.records
+    }
+
+    /// Uses the room for one record of `bytes`; says whether there was any left, for this stage.
+    pub(super) fn spend(&mut self, stage: &Arc<Shared>, bytes: usize) -> bool {
+        if self.records == 0 || !Arc::ptr_eq(&self.stage, stage) {
+            return false;
+        }
+        // The last record gives back what the estimate had too much.
+        let bytes = match self.records {
+            1 => self.bytes,
+            _ => bytes.min(self.bytes),
+        };
+        self.records -= 1;
+        self.bytes -= bytes;
+        self.stage.reserved.give_back(1, bytes);
+        true
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.records > 0 || self.bytes > 0 {
+            self.stage.reserved.give_back(self.records, self.bytes);
+            self.stage.room_freed();
+        }
+    }
+}
+
+impl fmt::Debug for Reservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reservation")
+            .field("target", &self.stage.name)
+            .field("records", &self.records)
+            .field("bytes", &self.bytes)
+            .finish()
+    }
+}
+
+/// Counts the times that room became free, for threads that wait for it.
+///
+/// Its lock is a leaf: nothing else is locked while it is held, so it may be taken anywhere.
+#[derive(Debug, Default)]
+pub(super) struct Freed {
+    count: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl Freed {
+    pub(super) fn count(&self) -> u64 {
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn raise(&self) {
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the count is another than `seen`, or the time is over.
+    pub(super) fn wait(&self, seen: u64, most: Option<Duration>) {
+        let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |count: &mut u64| *count == seen;
+        match most {
+            Some(most) => drop(self.changed.wait_timeout_while(count, most, same)),
+            None => drop(self.changed.wait_while(count, same)),
+        }
+    }
+}
+
+/// Why there will be no room, however long one waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoom {
+    /// What was asked for is larger than the whole queue.
+    TooLarge,
+    /// The target is shutting down, or has.
+    Disposed,
+    /// There was none within the time that the caller gave.
+    TimedOut,
+}
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NoRoom::TooLarge => "the record is larger than the target's whole queue",
+            NoRoom::Disposed => "the target has been disposed",
+            NoRoom::TimedOut => "the target's queue had no room in time",
+        })
+    }
+}
+
+impl std::error::Error for NoRoom {}
+
+impl Shared {
+    /// Room now, or why not; `Ok(None)` when there may be some later. `bytes` are of payloads.
+    pub(super) fn try_reserve(
+        self: &Arc<Self>,
+        records: usize,
+        bytes: usize,
+    ) -> Result<Option<Reservation>, NoRoom> {
+        let bytes = bytes.saturating_add(records.saturating_mul(FRAME_ROOM));
+        let state = self.lock();
+        if state.closed_to_routes() {
+            return Err(NoRoom::Disposed);
+        }
+        if records > state.settings.max_records || bytes > state.settings.max_bytes {
+            return Err(NoRoom::TooLarge);
+        }
+        Ok(state
+            .has_room(self, records, bytes)
+            .then(|| Reservation::take(self, records, bytes)))
+    }
+
+    /// Waits for room. No timer: the caller bounds the wait where it wants one.
+    pub(super) async fn reserve(
+        self: &Arc<Self>,
+        records: usize,
+        bytes: usize,
+    ) -> Result<Reservation, NoRoom> {
+        loop {
+            let freed = self.room.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            if let Some(reservation) = self.try_reserve(records, bytes)? {
+                return Ok(reservation);
+            }
+            freed.await;
+        }
+    }
+
+    /// Waits for room on the calling thread, no longer than `most`.
+    pub(super) fn reserve_blocking(
+        self: &Arc<Self>,
+        records: usize,
+        bytes: usize,
+        most: Duration,
+    ) -> Result<Reservation, NoRoom> {
+        let end = std::time::Instant::now().checked_add(most);
+        loop {
+            let seen = self.freed.count();
+            if let Some(reservation) = self.try_reserve(records, bytes)? {
+                return Ok(reservation);
+            }
+            let left = end.map(|end| end.saturating_duration_since(std::time::Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(NoRoom::TimedOut);
+            }
+            self.freed.wait(seen, left);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The place that an instance fills, and how one follows another.
+//!
+//! A target's name owns its queue and its order; an instance only fills the slot. A successor is
+//! created beside the one that serves, and activated once that has settled; if it cannot be, the old
+//! one is activated again. Nothing is moved, and nothing is cut short.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolog_core::delivery::{Class, Failure};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+
+use crate::instance::{Instance, Maker};
+
+/// An instance for a slot, and how to build another like it.
+#[derive(Clone)]
+pub struct Seat {
+    /// Builds instances from the target's configuration.
+    pub maker: Arc<dyn Maker>,
+    /// One that has been created and not yet activated; without it the stage creates one.
+    pub instance: Option<Arc<dyn Instance>>,
+}
+
+impl Seat {
+    /// A seat whose instance the stage is to create.
+    pub fn vacant(maker: Arc<dyn Maker>) -> Self {
+        Seat {
+            maker,
+            instance: None,
+        }
+    }
+
+    /// A seat with an instance that has been created.
+    pub fn with(maker: Arc<dyn Maker>, instance: Arc<dyn Instance>) -> Self {
+        Seat {
+            maker,
+            instance: Some(instance),
+        }
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat")
+            .field("resources", &self.maker.resources())
+            .field("created", &self.instance.is_some())
+            .finish()
+    }
+}
+
+/// What the task is asked to do.
+pub(super) enum Command {
+    /// Puts a successor into the slot, and says whether it serves.
+    Replace(Seat, oneshot::Sender<Result<(), Failure>>),
+    /// Tries a quarantined or held target again at once.
+    Retry,
+}
+
+/// The slot as the task sees it.
+pub(super) struct Slot {
+    pub maker: Arc<dyn Maker>,
+    pub instance: Option<Arc<dyn Instance>>,
+    pub phase: SlotPhase,
+    /// Counts the instances that have served.
+    pub generation: u64,
+    /// How often it could not be started in a row.
+    pub rounds: u32,
+    /// A successor that waits for its turn.
+    pub successor: Option<(Seat, oneshot::Sender<Result<(), Failure>>)>,
+}
+
+/// What is going on in the slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SlotPhase {
+    /// The instance must be created or activated.
+    Vacant,
+    /// It is being created, activated, rebuilt or replaced.
+    Changing,
+    /// That failed; it is tried again then.
+    Failed { again: Instant },
+    /// It serves.
+    Active,
+    /// It is beyond repair: a new one must be built.
+    Broken,
+    /// It is used no more.
+    Quarantined,
+}
+
+impl Slot {
+    pub(super) fn new(seat: Seat) -> Self {
+        Slot {
+            maker: seat.maker,
+            instance: seat.instance,
+            phase: SlotPhase::Vacant,
+            generation: 0,
+            rounds: 0,
+            successor: None,
+        }
+    }
+
+    /// Whether the slot waits for nothing but the end of what the instance is doing.
+    pub(super) fn wants_change(&self, now: Instant) -> bool {
+        match self.phase {
+            SlotPhase::Changing => false,
+            SlotPhase::Vacant | SlotPhase::Broken => true,
+            SlotPhase::Failed { again } => now >= again || self.successor.is_some(),
+            SlotPhase::Active | SlotPhase::Quarantined => self.successor.is_some(),
+        }
+    }
+
+    /// Whether a successor would use something that the one before it may still be using.
+    pub(super) fn shares_resources(&self, seat: &Seat) -> bool {
+        let mine = self.maker.resources();
+        seat.maker
+            .resources()
+            .iter()
+            .any(|theirs| mine.contains(theirs))
+    }
+}
+
+/// How long each step of a change may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// To create or activate.
+    pub start: Duration,
+    /// To flush or shut down.
+    pub end: Duration,
+}
+
+/// Runs a call that has a deadline.
+pub(super) async fn bounded<T>(
+    what: &str,
+    most: Duration,
+    call: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    timeout(most, call).await.unwrap_or_else(|_| {
+        let message = format!("{what} did not end within {most:?}");
+        Err(Failure::new(Class::Timeout, message))
+    })
+}
+
+/// Creates an instance where there is none, lets its predecessor go, and activates it.
+pub(super) async fn start(
+    seat: Seat,
+    predecessor: Option<Arc<dyn Instance>>,
+    patience: Patience,
+) -> Result<Arc<dyn Instance>, Failure> {
+    let instance = match seat.instance {
+        Some(instance) => instance,
+        None => bounded("create", patience.start, seat.maker.create()).await?,
+    };
+    if let Some(predecessor) = predecessor {
+        // It is beyond repair: that it does not end well is no news.
+        drop(bounded("shutdown", patience.end, predecessor.shutdown(patience.end)).await);
+    }
+    match bounded("activate", patience.start, instance.activate()).await {
+        Ok(()) => Ok(instance),
+        Err(failure) => {
+            drop(bounded("shutdown", patience.end, instance.shutdown(patience.end)).await);
+            Err(failure)
+        }
+    }
+}
+
+/// What came of a replacement.
+pub(super) enum Swapped {
+    /// The successor serves.
+    Done(Arc<dyn Instance>),
+    /// It does not; the old instance was activated again, or that failed as well.
+    Undone(Failure, Option<Failure>),
+}
+
+/// Puts a successor in the place of an instance that has settled.
+pub(super) async fn swap(
+    seat: Seat,
+    old: Option<Arc<dyn Instance>>,
+    patience: Patience,
+) -> Swapped {
+    let created = match seat.instance {
+        Some(instance) => Ok(instance),
+        None => bounded("create", patience.start, seat.maker.create()).await,
+    };
+    let successor = match created {
+        Ok(instance) => instance,
+        Err(failure) => return Swapped::Undone(failure, None),
+    };
+    if let Some(old) = &old {
+        // What it has delivered is delivered; that it cannot be made durable shows at its end.
+        drop(bounded("flush", patience.end, old.flush(patience.end)).await);
+    }
+    let failure = match bounded("activate", patience.start, successor.activate()).await {
+        Ok(()) => {
+            if let Some(old) = old {
+                drop(bounded("shutdown", patience.end, old.shutdown(patience.end)).await);
+            }
+            return Swapped::Done(successor);
+        }
+        Err(failure) => failure,
+    };
+    drop(bounded("shutdown", patience.end, successor.shutdown(patience.end)).await);
+    let back = match old {
+        Some(old) => bounded("activate", patience.start, old.activate())
+            .await
+            .err(),
+        None => None,
+    };
+    Swapped::Undone(failure, back)
+}

@@ -1,0 +1,471 @@
+//! What a stage keeps under its one lock: the open batch, the sealed ones, and the ledger row.
+//!
+//! Every operation here is short and waits for nothing; whatever calls out of the stage is done by
+//! the caller after unlocking.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolog_core::delivery::{Class, Failure};
+use rolog_core::frame::{BatchBuilder, FrameMeta};
+use rolog_core::{Error, Level};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::fallback::{Feeder, Journey};
+use super::group::{Group, History, Sealed, Slots};
+use super::ledger::{Counts, DropReason, Exit, RefusalReason, TargetRow};
+use super::overflow::Relief;
+use super::receipt::{End, EndState, ReceiptSink};
+use super::settings::StageSettings;
+use super::shared::{FRAME_ROOM, Shared};
+use super::slot::Command;
+use super::status::Status;
+
+/// How far a stage is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Takes records.
+    Running,
+    /// Takes only what falls back to it; ends at the deadline.
+    Draining(Drain),
+    /// Takes nothing.
+    Disposed,
+}
+
+/// The times of a shutdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Drain {
+    /// From then on, what is left goes to fallbacks and dead letters.
+    pub give_up: Instant,
+    /// The end, whatever is left.
+    pub end: Instant,
+}
+
+impl Drain {
+    /// The times of a shutdown that begins now. The last tenth is kept for dead letters and the
+    /// instance's own end; each fallback behind the target takes a third of what is left before.
+    pub(super) fn new(now: Instant, deadline: Duration, height: u32) -> Self {
+        let share = 0.9 * (2.0f64 / 3.0).powf(f64::from(height.min(16)));
+        // Centuries are as good as for ever, and fit.
+        let deadline = deadline.min(Duration::from_secs(1 << 32));
+        Drain {
+            give_up: now + deadline.mul_f64(share),
+            end: now + deadline,
+        }
+    }
+
+    pub(super) fn sooner(self, other: Drain) -> Drain {
+        Drain {
+            give_up: self.give_up.min(other.give_up),
+            end: self.end.min(other.end),
+        }
+    }
+}
+
+/// How a stage ended.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    /// Attempts that had not settled.
+    pub fenced: usize,
+    /// Why the instance could not end well.
+    pub failure: Option<Failure>,
+}
+
+/// Everything under the lock.
+pub(super) struct State {
+    pub name: Arc<str>,
+    pub settings: Arc<StageSettings>,
+    pub fallbacks: Vec<Feeder>,
+    /// Raised whenever settings or fallbacks change.
+    pub tuned: u64,
+    pub phase: Phase,
+    pub row: TargetRow,
+    pub status: Status,
+    pub commands: VecDeque<Command>,
+    /// Lost and refused records that no event has told of yet.
+    pub untold: Untold,
+    /// How it ended.
+    pub ended: Option<Ended>,
+    /// Those to wake when room becomes free.
+    pub hungry: Vec<Arc<Notify>>,
+    open: Open,
+    sealed: VecDeque<Group>,
+    home: Arc<Journey>,
+    bytes: usize,
+    next_seq: u64,
+    outstanding: BTreeMap<u64, u64>,
+}
+
+#[derive(Default)]
+pub(super) struct Untold {
+    pub dropped: Counts<DropReason, 5>,
+    pub refused: Counts<RefusalReason, 3>,
+}
+
+struct Open {
+    builder: BatchBuilder,
+    slots: Slots,
+    levels: [u32; 6],
+    since: Option<Instant>,
+}
+
+/// The end of copies that somebody may wait for, collected under the lock and told after it.
+#[derive(Default)]
+pub(super) struct Ends(Vec<(Arc<Journey>, u64, End)>);
+
+impl Ends {
+    pub(super) fn add(
+        &mut self,
+        journey: &Arc<Journey>,
+        slots: &[(u32, u64)],
+        end: impl Fn() -> End,
+    ) {
+        let ends = slots
+            .iter()
+            .map(|(_, slot)| (Arc::clone(journey), *slot, end()));
+        self.0.extend(ends);
+    }
+
+    /// Tells them, under no lock of the stage.
+    pub(super) fn tell(&mut self, sink: &dyn ReceiptSink) {
+        for (journey, slot, end) in self.0.drain(..) {
+            sink.settled(slot, &journey.routed, &end);
+        }
+    }
+}
+
+/// Whether a record was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Append {
+    /// It is counted and in the open batch.
+    Accepted,
+    /// It is counted as refused, and nowhere.
+    Refused(RefusalReason),
+}
+
+impl State {
+    pub(super) fn new(name: Arc<str>, settings: StageSettings, epoch: u128) -> Self {
+        State {
+            home: Journey::start(Arc::clone(&name)),
+            name,
+            settings: Arc::new(settings),
+            fallbacks: Vec::new(),
+            tuned: 0,
+            phase: Phase::Running,
+            row: TargetRow::default(),
+            status: Status::default(),
+            commands: VecDeque::new(),
+            untold: Untold::default(),
+            ended: None,
+            hungry: Vec::new(),
+            open: Open {
+                builder: BatchBuilder::new(epoch),
+                slots: Vec::new(),
+                levels: [0; 6],
+                since: None,
+            },
+            sealed: VecDeque::new(),
+            bytes: 0,
+            next_seq: 0,
+            outstanding: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn closed_to_routes(&self) -> bool {
+        self.phase != Phase::Running
+    }
+
+    pub(super) fn closed_to_feeders(&self) -> bool {
+        self.phase == Phase::Disposed
+    }
+
+    /// Bytes of frames that are here, what is being delivered included.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes + self.open_bytes()
+    }
+
+    fn open_bytes(&self) -> usize {
+        match self.open.builder.len() {
+            0 => 0,
+            _ => self.open.builder.bytes(),
+        }
+    }
+
+    /// Whether so much fits beside what is queued and reserved.
+    pub(super) fn has_room(&self, shared: &Shared, records: usize, bytes: usize) -> bool {
+        let have = self.row.queued as usize + shared.reserved.records();
+        let have_bytes = self.bytes() + shared.reserved.bytes();
+        have.saturating_add(records) <= self.settings.max_records
+            && have_bytes.saturating_add(bytes) <= self.settings.max_bytes
+    }
+
+    /// Whether the queue is past its high-water mark, seven eighths.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.row.queued as usize >= self.settings.max_records - self.settings.max_records / 8
+            || self.bytes() >= self.settings.max_bytes - self.settings.max_bytes / 8
+    }
+
+    /// Whether the queue is below one half.
+    pub(super) fn is_relaxed(&self) -> bool {
+        (self.row.queued as usize) < self.settings.max_records.div_ceil(2)
+            && self.bytes() < self.settings.max_bytes.div_ceil(2)
+    }
+
+    /// Takes a record in, or refuses it. `reserved`: its room is its own.
+    pub(super) fn append(
+        &mut self,
+        shared: &Shared,
+        meta: &FrameMeta<'_>,
+        payload: &[u8],
+        slot: u64,
+        reserved: bool,
+        ends: &mut Ends,
+    ) -> Append {
+        let need = payload.len() + FRAME_ROOM;
+        let refusal = if self.closed_to_routes() {
+            Some(RefusalReason::Disposed)
+        } else if reserved || self.has_room(shared, 1, need) {
+            None
+        } else if need > self.settings.max_bytes {
+            Some(RefusalReason::TooLarge)
+        } else if self.relieve(shared, meta.level, need, ends) {
+            None
+        } else {
+            Some(RefusalReason::Full)
+        };
+        if let Some(reason) = refusal {
+            self.row.refused.add(reason, 1);
+            self.untold.refused.add(reason, 1);
+            if slot != 0 {
+                let home = Arc::clone(&self.home);
+                let end = || End::plain(EndState::Refused(reason), &self.name);
+                ends.add(&home, &[(0, slot)], end);
+            }
+            return Append::Refused(reason);
+        }
+
+        let rules = self.settings.batch;
+        if rules.closes_before(self.open.builder.len(), self.open.builder.bytes(), need) {
+            self.seal();
+        }
+        if slot != 0 {
+            let index = self.open.builder.len() as u32;
+            self.open.slots.push((index, slot));
+        }
+        self.open.since.get_or_insert_with(Instant::now);
+        self.open.builder.push(meta, payload);
+        self.open.levels[meta.level.index()] += 1;
+        self.row.accept(1);
+        let (records, bytes) = (self.open.builder.len(), self.open.builder.bytes());
+        if rules.closes_after(records, bytes, meta.level) {
+            self.seal();
+        }
+        Append::Accepted
+    }
+
+    /// Makes room as the policy has it; says whether there is enough then.
+    #[cold]
+    fn relieve(&mut self, shared: &Shared, level: Level, need: usize, ends: &mut Ends) -> bool {
+        let relief = self.settings.overflow.relief(level);
+        if relief == Relief::None {
+            return false;
+        }
+        // What is open is queued as well as what is sealed.
+        self.seal();
+        match relief {
+            Relief::None => {}
+            Relief::Oldest => {
+                while !self.has_room(shared, 1, need) && !self.sealed.is_empty() {
+                    self.drop_front(shared, need, ends);
+                }
+            }
+            Relief::Below(bound) => {
+                let mut index = 0;
+                while index < self.sealed.len() && !self.has_room(shared, 1, need) {
+                    if self.sealed[index].below(bound) == 0 || !self.drop_low(index, bound, ends) {
+                        index += 1;
+                    }
+                }
+            }
+        }
+        self.has_room(shared, 1, need)
+    }
+
+    /// Drops from the front of the oldest batch what has to go for a record of `need` bytes.
+    fn drop_front(&mut self, shared: &Shared, need: usize, ends: &mut Ends) {
+        let Some(front) = self.sealed.front_mut() else {
+            return;
+        };
+        let settings = &self.settings;
+        let records = self.row.queued as usize + shared.reserved.records() + 1;
+        let bytes = self.bytes + shared.reserved.bytes() + need;
+        let over = records.saturating_sub(settings.max_records);
+        let over_bytes = bytes.saturating_sub(settings.max_bytes) as u64;
+        let left = u64::from(front.len());
+        let by_bytes = (over_bytes * left).div_ceil(front.charge.max(1) as u64);
+        let n = (over as u64).max(by_bytes).clamp(1, left.max(1)) as u32;
+        let n = n.min(front.len());
+        let (slots, freed) = front.skip_front(n);
+        let (seq, journey, empty) = (front.seq, Arc::clone(&front.journey), front.len() == 0);
+        if empty {
+            self.sealed.pop_front();
+        }
+        self.bytes -= freed;
+        self.lose(seq, u64::from(n), DropReason::Overflow);
+        let end = || End::plain(EndState::Dropped(DropReason::Overflow), &self.name);
+        ends.add(&journey, &slots, end);
+    }
+
+    /// Drops the records below a level from a batch; says whether the batch is gone as a whole.
+    fn drop_low(&mut self, index: usize, bound: Level, ends: &mut Ends) -> bool {
+        let group = &self.sealed[index];
+        let Ok((stays, gone)) = group.without_below(bound) else {
+            return false;
+        };
+        let (seq, charge) = (group.seq, group.charge);
+        let lost = u64::from(group.len() - stays.len());
+        let end = || End::plain(EndState::Dropped(DropReason::Overflow), &self.name);
+        ends.add(&group.journey, &gone, end);
+        let empty = stays.len() == 0;
+        self.bytes -= charge;
+        if empty {
+            self.sealed.remove(index);
+        } else {
+            self.bytes += stays.charge;
+            self.sealed[index] = stays;
+        }
+        self.lose(seq, lost, DropReason::Overflow);
+        empty
+    }
+
+    fn lose(&mut self, seq: u64, n: u64, reason: DropReason) {
+        if n > 0 {
+            self.leave(seq, n, Exit::Dropped(reason));
+        }
+    }
+
+    /// Closes the open batch, if anything is in it.
+    pub(super) fn seal(&mut self) {
+        if self.open.builder.is_empty() {
+            return;
+        }
+        let len = self.open.builder.len() as u32;
+        let mut bytes = self.open.builder.finish();
+        // The bound is on what is kept, so what is kept is no larger than what is counted.
+        if bytes.capacity() - bytes.len() > bytes.len() / 4 {
+            bytes.shrink_to_fit();
+        }
+        let sealed = Sealed {
+            bytes,
+            len,
+            slots: std::mem::take(&mut self.open.slots),
+            levels: std::mem::take(&mut self.open.levels),
+        };
+        let since = self.open.since.take().unwrap_or_else(Instant::now);
+        let home = Arc::clone(&self.home);
+        self.enqueue(sealed, since, false, home);
+    }
+
+    fn enqueue(&mut self, sealed: Sealed, since: Instant, cut: bool, journey: Arc<Journey>) {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        self.outstanding.insert(seq, u64::from(sealed.len));
+        let history = History {
+            maybe_written: cut,
+            ..History::default()
+        };
+        let group = Group::new(seq, sealed, since, history, journey);
+        self.bytes += group.charge;
+        self.row.batches += 1;
+        self.sealed.push_back(group);
+    }
+
+    /// Takes what another target has given up, as one group.
+    pub(super) fn take_over(&mut self, sealed: Sealed, maybe_written: bool, journey: Arc<Journey>) {
+        let n = u64::from(sealed.len);
+        // Before the group goes what came before it.
+        self.seal();
+        self.row.accept(n);
+        self.row.taken_over += n;
+        self.enqueue(sealed, Instant::now(), maybe_written, journey);
+    }
+
+    /// When the open batch is due.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.open.since.map(|since| self.settings.batch.due(since))
+    }
+
+    /// Closes the open batch if its time has come. Not while others wait: it may grow so long.
+    pub(super) fn seal_due(&mut self, now: Instant) {
+        if self.sealed.is_empty() && self.due().is_some_and(|due| now >= due) {
+            self.seal();
+        }
+    }
+
+    /// The oldest sealed batch.
+    pub(super) fn front(&self) -> Option<&Group> {
+        self.sealed.front()
+    }
+
+    /// The oldest sealed batch, to be delivered. It stays counted and charged.
+    pub(super) fn take(&mut self) -> Option<Group> {
+        self.sealed.pop_front()
+    }
+
+    /// Whether nothing waits, open or sealed.
+    pub(super) fn is_idle(&self) -> bool {
+        self.sealed.is_empty() && self.open.builder.is_empty()
+    }
+
+    /// How many sealed batches wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.sealed.len()
+    }
+
+    /// Moves `n` records of batch `seq` to where they ended.
+    pub(super) fn leave(&mut self, seq: u64, n: u64, exit: Exit) {
+        self.row.leave(n, exit);
+        if let Exit::Dropped(reason) = exit {
+            self.untold.dropped.add(reason, n);
+        }
+        if let Some(left) = self.outstanding.get_mut(&seq) {
+            *left -= n;
+            if *left == 0 {
+                self.outstanding.remove(&seq);
+            }
+        }
+    }
+
+    /// Changes what a batch is charged with: its parts need more or less than the whole did.
+    pub(super) fn recharge(&mut self, before: usize, after: usize) {
+        self.bytes = self.bytes - before + after;
+    }
+
+    /// A mark behind everything that has been accepted so far; closes the open batch.
+    pub(super) fn barrier(&mut self) -> u64 {
+        self.seal();
+        self.next_seq
+    }
+
+    /// How many records from before a mark are still here.
+    pub(super) fn before(&self, mark: u64) -> u64 {
+        self.outstanding.range(..mark).map(|(_, n)| n).sum()
+    }
+
+    /// What is kept as the row says, for tests: records in the open batch and the sealed ones.
+    #[cfg(test)]
+    // Used by the model test.
+    pub(super) fn kept(&self) -> u64 {
+        let sealed: u64 = self.sealed.iter().map(|group| u64::from(group.len())).sum();
+        sealed + self.open.builder.len() as u64
+    }
+}
+
+/// A defect: a batch of our own that could not be read back.
+pub(super) fn damaged(error: &Error) -> Failure {
+    let message = format!("a batch could not be read back: {error}");
+    Failure::new(Class::Internal, message)
+}

@@ -1,0 +1,240 @@
+//! Who is in the slot: starting, rebuilding, replacing, quarantining and ending instances.
+
+use rolog_core::delivery::{Class, Failure};
+use tokio::time::Instant;
+
+use super::driver::{Done, Driver, Job};
+use super::event::EventKind;
+use super::ledger::DropReason;
+use super::slot::{Command, Patience, Seat, SlotPhase, Swapped, bounded, start, swap};
+use super::state::{Ended, Phase};
+use super::status::Mode;
+
+impl Driver {
+    pub(super) fn command(&mut self, command: Command) {
+        match command {
+            Command::Replace(seat, reply) => {
+                if let Some((_, earlier)) = self.slot.successor.replace((seat, reply)) {
+                    // The one that asked may have gone; there is nobody to tell then.
+                    let message = "another successor came before its turn";
+                    drop(earlier.send(Err(Failure::new(Class::Cancelled, message))));
+                }
+            }
+            Command::Retry => {
+                let now = Instant::now();
+                if let Some(hold) = &mut self.hold {
+                    hold.probe_at = now;
+                }
+                match self.slot.phase {
+                    SlotPhase::Quarantined => self.slot.phase = SlotPhase::Broken,
+                    SlotPhase::Failed { .. } => self.slot.phase = SlotPhase::Failed { again: now },
+                    _ => {}
+                }
+                self.panics = 0;
+            }
+        }
+    }
+
+    fn patience(&self) -> Patience {
+        Patience {
+            start: self.settings.timeout,
+            end: self.settings.grace,
+        }
+    }
+
+    /// Starts what the slot waits for, once the instance has settled.
+    pub(super) fn change(&mut self, now: Instant) -> bool {
+        if !self.slot.wants_change(now) || self.is_attempting() || self.gives_up(now) {
+            return false;
+        }
+        if let Some((seat, _)) = &self.slot.successor {
+            // What a fenced attempt may still write to is nobody else's.
+            if self.is_fenced() && self.slot.shares_resources(seat) {
+                return false;
+            }
+            let seat = seat.clone();
+            let (old, patience) = (self.slot.instance.clone(), self.patience());
+            self.slot.phase = SlotPhase::Changing;
+            self.spawn(Job::Swap, async move {
+                Done::Swap(swap(seat, old, patience).await)
+            });
+            return true;
+        }
+        if self.is_fenced() {
+            return false;
+        }
+        let mut seat = Seat::vacant(self.slot.maker.clone());
+        let mut predecessor = self.slot.instance.take();
+        if self.slot.phase == SlotPhase::Vacant {
+            seat.instance = predecessor.take();
+        }
+        let patience = self.patience();
+        self.slot.phase = SlotPhase::Changing;
+        self.spawn(Job::Start, async move {
+            Done::Start(start(seat, predecessor, patience).await)
+        });
+        true
+    }
+
+    /// An instance has started, or could not.
+    pub(super) fn started(
+        &mut self,
+        result: Result<std::sync::Arc<dyn crate::instance::Instance>, Failure>,
+    ) {
+        match result {
+            Ok(instance) => {
+                let rebuilt = self.slot.generation > 0;
+                self.serve(instance);
+                if rebuilt {
+                    self.account(|state, _| state.row.rebuilds += 1);
+                    self.shared.tell(EventKind::Rebuilt);
+                }
+            }
+            Err(failure) => {
+                let class = failure.class;
+                self.account(|state, _| state.row.failures.add(class, 1));
+                self.start_failed(failure);
+            }
+        }
+    }
+
+    fn start_failed(&mut self, failure: Failure) {
+        let wait = self.settings.hold.wait(self.slot.rounds);
+        let wait = wait.max(failure.retry_after.unwrap_or_default());
+        self.slot.phase = SlotPhase::Failed {
+            again: Instant::now() + wait,
+        };
+        self.slot.rounds += 1;
+        self.failure = Some(failure.clone());
+        self.shared.tell(EventKind::StartFailed { failure });
+    }
+
+    fn serve(&mut self, instance: std::sync::Arc<dyn crate::instance::Instance>) {
+        self.slot.instance = Some(instance);
+        self.slot.phase = SlotPhase::Active;
+        self.slot.generation += 1;
+        self.slot.rounds = 0;
+        self.panics = 0;
+    }
+
+    /// A replacement has come to its end.
+    pub(super) fn swapped(&mut self, swapped: Swapped) {
+        let Some((seat, reply)) = self.slot.successor.take() else {
+            return;
+        };
+        let result = match swapped {
+            Swapped::Done(instance) => {
+                self.slot.maker = seat.maker;
+                self.hold = None;
+                self.serve(instance);
+                self.shared.tell(EventKind::Replaced);
+                Ok(())
+            }
+            Swapped::Undone(failure, back) => {
+                self.shared.tell(EventKind::ReplaceFailed {
+                    failure: failure.clone(),
+                });
+                match (back, &self.slot.instance) {
+                    (None, Some(_)) => self.slot.phase = SlotPhase::Active,
+                    // The old one does not come back as it was: it is built anew.
+                    (Some(back), _) => self.start_failed(back),
+                    (None, None) => self.slot.phase = SlotPhase::Vacant,
+                }
+                Err(failure)
+            }
+        };
+        // Whoever asked may have stopped waiting.
+        drop(reply.send(result));
+    }
+
+    /// Uses the instance no more.
+    pub(super) fn quarantine(&mut self, failure: &Failure) {
+        if self.slot.phase != SlotPhase::Active {
+            return;
+        }
+        self.slot.phase = SlotPhase::Quarantined;
+        self.account(|state, _| state.row.quarantines += 1);
+        self.shared.tell(EventKind::Quarantined {
+            failure: failure.clone(),
+        });
+    }
+
+    /// The last of a stage: nothing is taken any more, what is left is lost, the instance ends.
+    pub(super) async fn finish(mut self) {
+        let end = self.drain.map_or_else(Instant::now, |drain| drain.end);
+        let mut left_fenced = 0;
+        for lane in std::mem::take(&mut self.lanes) {
+            self.give_all(lane.parts, DropReason::Deadline);
+        }
+        for fenced in std::mem::take(&mut self.fenced) {
+            self.account(|state, _| state.recharge(fenced.pinned, 0));
+            self.give_all(fenced.parts, DropReason::Deadline);
+            left_fenced += 1;
+        }
+        let left = {
+            let mut state = self.shared.lock();
+            state.phase = Phase::Disposed;
+            state.seal();
+            std::iter::from_fn(|| state.take()).collect::<Vec<_>>()
+        };
+        for group in left {
+            self.give(group, DropReason::Deadline);
+        }
+        self.lose_line();
+        self.tell();
+        if let Some((_, reply)) = self.slot.successor.take() {
+            let message = "the target was disposed of first";
+            drop(reply.send(Err(Failure::new(Class::Cancelled, message))));
+        }
+        let failure = match left_fenced {
+            0 => self.end_instance(end).await,
+            // One that is fenced is left alone.
+            _ => None,
+        };
+        let mut state = self.shared.lock();
+        state.status.mode = Mode::Disposed;
+        state.ended = Some(Ended {
+            fenced: left_fenced,
+            failure,
+        });
+        drop(state);
+        self.shared.room_freed();
+        self.shared.progress.notify_waiters();
+        self.shared.freed.raise();
+        // What is fenced runs on: dropping it would not end it, and it may still be told to.
+        self.jobs.detach_all();
+    }
+
+    /// Lets go of the instance, in what is left of the time.
+    async fn end_instance(&mut self, end: Instant) -> Option<Failure> {
+        let instance = self.slot.instance.take()?;
+        // There is always a moment for it, and never more than that after the deadline.
+        let most = end
+            .saturating_duration_since(Instant::now())
+            .max(LAST_MOMENT);
+        self.spawn(Job::End, async move {
+            Done::End(bounded("shutdown", most, instance.shutdown(most)).await)
+        });
+        // In a job of its own, so that a target that blocks does not block this.
+        let sleep = tokio::time::sleep(most + LAST_MOMENT);
+        tokio::pin!(sleep);
+        loop {
+            tokio::select! {
+                done = self.jobs.join_next_with_id() => match done {
+                    Some(Ok((_, Done::End(result)))) => return result.err(),
+                    Some(Err(error)) if self.running.get(&error.id()) == Some(&Job::End) => {
+                        return Some(Failure::new(Class::Panic, error.to_string()));
+                    }
+                    Some(_) => {}
+                    None => return None,
+                },
+                () = &mut sleep => {
+                    return Some(Failure::new(Class::Timeout, "shutdown did not end"));
+                }
+            }
+        }
+    }
+}
+
+/// What a target gets to let go of its destination when the deadline has passed already.
+const LAST_MOMENT: std::time::Duration = std::time::Duration::from_millis(100);

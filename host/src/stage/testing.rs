@@ -1,0 +1,478 @@
+//! Doubles for tests: an instance that does what a script says and keeps what it was given, a maker
+//! of such instances, and records that are told apart by their number.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rolog_core::delivery::{Class, Failure, Outcome};
+use rolog_core::frame::{
+    Batch, BatchBuilder, FrameMeta, LoggerRef, Origin, RecordId, ThreadRef, flags,
+};
+use rolog_core::level::Level;
+use rolog_core::value::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::fallback::Journey;
+use super::group::Sealed;
+use super::outcome::settle;
+use super::{
+    Append, DeadLetters, End, Event, EventKind, Feeder, Letters, ReceiptSink, Seat, Services,
+    Stage, StageSettings,
+};
+use crate::instance::{Attempt, BoxFuture, Buffer, Instance, Maker};
+
+/// The process epoch of tests.
+pub(crate) const EPOCH: u128 = 0xE0;
+
+/// What a scripted instance does with one attempt.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Answers after this long, or at once when it is cancelled before.
+    Answer(Duration, Outcome),
+    /// Answers this only once it is cancelled.
+    UntilCancelled(Outcome),
+    /// Answers when the test says so, cancelled or not.
+    UntilReleased(Outcome),
+    /// Panics.
+    Panic,
+}
+
+impl Step {
+    pub(crate) fn now(outcome: Outcome) -> Self {
+        Step::Answer(Duration::ZERO, outcome)
+    }
+
+    pub(crate) fn fail() -> Self {
+        Step::now(Outcome::retry(refused()))
+    }
+}
+
+pub(crate) fn refused() -> Failure {
+    Failure::new(Class::Connection, "connection refused")
+}
+
+/// What a scripted instance saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Create,
+    Activate,
+    Deliver { attempt: u32, records: Vec<u64> },
+    Cancel,
+    Flush,
+    Shutdown,
+}
+
+/// A destination and the scripts of the instances that write to it.
+#[derive(Default)]
+pub(crate) struct World {
+    script: Mutex<VecDeque<Step>>,
+    starts: Mutex<VecDeque<Failure>>,
+    activations: Mutex<VecDeque<Failure>>,
+    calls: Mutex<Vec<(Instant, Call)>>,
+    written: Mutex<Vec<u64>>,
+    cancels: Mutex<HashMap<u64, Arc<Notify>>>,
+    release: Notify,
+    under_way: Mutex<(usize, usize)>,
+    resources: Mutex<Vec<String>>,
+}
+
+impl World {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// What the next attempts do; after them, every one delivers at once.
+    pub(crate) fn script(&self, steps: impl IntoIterator<Item = Step>) {
+        self.script.lock().unwrap().extend(steps);
+    }
+
+    /// The next creations fail.
+    pub(crate) fn fail_creations(&self, failures: impl IntoIterator<Item = Failure>) {
+        self.starts.lock().unwrap().extend(failures);
+    }
+
+    /// The next activations fail.
+    pub(crate) fn fail_activations(&self, failures: impl IntoIterator<Item = Failure>) {
+        self.activations.lock().unwrap().extend(failures);
+    }
+
+    pub(crate) fn claim(&self, resource: &str) {
+        self.resources.lock().unwrap().push(resource.to_owned());
+    }
+
+    /// Lets attempts that wait for it answer.
+    pub(crate) fn release(&self) {
+        self.release.notify_waiters();
+    }
+
+    /// Every record that was written, in order.
+    pub(crate) fn written(&self) -> Vec<u64> {
+        self.written.lock().unwrap().clone()
+    }
+
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        let calls = self.calls.lock().unwrap();
+        calls.iter().map(|(_, call)| call.clone()).collect()
+    }
+
+    /// When the attempts started, since `start`, in milliseconds.
+    pub(crate) fn attempts_at(&self, start: Instant) -> Vec<u128> {
+        let calls = self.calls.lock().unwrap();
+        calls
+            .iter()
+            .filter(|(_, call)| matches!(call, Call::Deliver { .. }))
+            .map(|(at, _)| at.duration_since(start).as_millis())
+            .collect()
+    }
+
+    /// The records of each attempt.
+    pub(crate) fn batches(&self) -> Vec<Vec<u64>> {
+        let deliveries = self.calls().into_iter().filter_map(|call| match call {
+            Call::Deliver { records, .. } => Some(records),
+            _ => None,
+        });
+        deliveries.collect()
+    }
+
+    /// The most attempts that were under way at once.
+    pub(crate) fn most_under_way(&self) -> usize {
+        self.under_way.lock().unwrap().1
+    }
+
+    fn note(&self, call: Call) {
+        self.calls.lock().unwrap().push((Instant::now(), call));
+    }
+
+    fn expect_cancel(&self, attempt: u64, cancelled: &Arc<Notify>) {
+        let mut cancels = self.cancels.lock().unwrap();
+        cancels.insert(attempt, Arc::clone(cancelled));
+    }
+
+    fn answer(&self, records: &[u64], outcome: &Outcome) {
+        let settled = settle(outcome, records.len() as u32);
+        let there = (0..records.len() as u32).filter(|index| settled.is_delivered(*index));
+        let there = there.map(|index| records[index as usize]);
+        self.written.lock().unwrap().extend(there);
+    }
+}
+
+/// Counts an attempt as under way until it is dropped.
+struct UnderWay<'a>(&'a World);
+
+impl<'a> UnderWay<'a> {
+    fn enter(world: &'a World) -> Self {
+        let mut count = world.under_way.lock().unwrap();
+        count.0 += 1;
+        count.1 = count.1.max(count.0);
+        UnderWay(world)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.lock().unwrap().0 -= 1;
+    }
+}
+
+/// An instance that follows its world's script.
+pub(crate) struct Scripted(pub(crate) Arc<World>);
+
+impl Instance for Scripted {
+    fn activate(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            self.0.note(Call::Activate);
+            let failure = self.0.activations.lock().unwrap().pop_front();
+            failure.map_or(Ok(()), Err)
+        })
+    }
+
+    fn deliver(&self, batch: Buffer, attempt: Attempt) -> BoxFuture<'_, Outcome> {
+        let world = &self.0;
+        Box::pin(async move {
+            let records = numbers(&batch);
+            let cancelled = Arc::new(Notify::new());
+            world.expect_cancel(attempt.id, &cancelled);
+            world.note(Call::Deliver {
+                attempt: attempt.number,
+                records: records.clone(),
+            });
+            let _under_way = UnderWay::enter(world);
+            let step = world.script.lock().unwrap().pop_front();
+            let outcome = match step.unwrap_or(Step::now(Outcome::delivered())) {
+                Step::Answer(Duration::ZERO, outcome) => outcome,
+                Step::Answer(wait, outcome) => {
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => outcome,
+                        () = cancelled.notified() => Outcome::retry(
+                            Failure::new(Class::Cancelled, "cancelled"),
+                        ),
+                    }
+                }
+                Step::UntilCancelled(outcome) => {
+                    cancelled.notified().await;
+                    outcome
+                }
+                Step::UntilReleased(outcome) => {
+                    world.release.notified().await;
+                    outcome
+                }
+                Step::Panic => panic!("scripted"),
+            };
+            world.answer(&records, &outcome);
+            outcome
+        })
+    }
+
+    fn cancel(&self, attempt: u64) {
+        self.0.note(Call::Cancel);
+        if let Some(cancelled) = self.0.cancels.lock().unwrap().get(&attempt) {
+            cancelled.notify_one();
+        }
+    }
+
+    fn flush(&self, _: Duration) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            self.0.note(Call::Flush);
+            Ok(())
+        })
+    }
+
+    fn shutdown(&self, _: Duration) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            self.0.note(Call::Shutdown);
+            Ok(())
+        })
+    }
+
+    fn call<'a>(&'a self, op: &'a str, _: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
+        Box::pin(async move { Err(Failure::new(Class::NotFound, format!("no {op} here"))) })
+    }
+}
+
+/// Makes instances that share a world.
+pub(crate) struct ScriptedMaker(pub(crate) Arc<World>);
+
+impl Maker for ScriptedMaker {
+    fn create(&self) -> BoxFuture<'_, Result<Arc<dyn Instance>, Failure>> {
+        Box::pin(async move {
+            self.0.note(Call::Create);
+            match self.0.starts.lock().unwrap().pop_front() {
+                Some(failure) => Err(failure),
+                None => Ok(Arc::new(Scripted(Arc::clone(&self.0))) as Arc<dyn Instance>),
+            }
+        })
+    }
+
+    fn preferred_batch(&self) -> Option<usize> {
+        None
+    }
+
+    fn resources(&self) -> Vec<String> {
+        self.0.resources.lock().unwrap().clone()
+    }
+}
+
+pub(crate) fn seat(world: &Arc<World>) -> Seat {
+    Seat::vacant(Arc::new(ScriptedMaker(Arc::clone(world))))
+}
+
+/// Keeps every event, receipt and dead letter.
+#[derive(Default)]
+pub(crate) struct Witness {
+    events: Mutex<Vec<(Arc<str>, EventKind)>>,
+    ends: Mutex<Vec<(u64, String, End)>>,
+    letters: Mutex<Vec<Letters>>,
+    /// The next burials fail.
+    pub(crate) broken: Mutex<u32>,
+}
+
+impl Witness {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Services that tell this witness; with dead letters or without.
+    pub(crate) fn services(self: &Arc<Self>, dead_letters: bool) -> Services {
+        let events = Arc::clone(self);
+        Services {
+            receipts: Arc::clone(self) as Arc<dyn ReceiptSink>,
+            events: Arc::new(move |event: &Event| {
+                let event = (Arc::clone(&event.target), event.kind.clone());
+                events.events.lock().unwrap().push(event);
+            }),
+            dead_letters: dead_letters.then(|| Arc::clone(self) as Arc<dyn DeadLetters>),
+            pressure: None,
+        }
+    }
+
+    /// The names of the events of a target.
+    pub(crate) fn events(&self, target: &str) -> Vec<&'static str> {
+        let events = self.events.lock().unwrap();
+        let of_target = events.iter().filter(|(name, _)| **name == *target);
+        of_target.map(|(_, kind)| kind.name()).collect()
+    }
+
+    /// Slot, target that the record was routed to, and end.
+    pub(crate) fn ends(&self) -> Vec<(u64, String, End)> {
+        let mut ends = self.ends.lock().unwrap().clone();
+        ends.sort_by_key(|(slot, ..)| *slot);
+        ends
+    }
+
+    pub(crate) fn letters(&self) -> Vec<Letters> {
+        self.letters.lock().unwrap().clone()
+    }
+
+    /// The numbers of all dead-lettered records.
+    pub(crate) fn buried(&self) -> Vec<u64> {
+        let letters = self.letters();
+        letters
+            .iter()
+            .flat_map(|letters| numbers(&letters.batch))
+            .collect()
+    }
+}
+
+impl ReceiptSink for Witness {
+    fn settled(&self, slot: u64, target: &str, end: &End) {
+        let end = (slot, target.to_owned(), end.clone());
+        self.ends.lock().unwrap().push(end);
+    }
+}
+
+impl DeadLetters for Witness {
+    fn bury(&self, letters: Letters) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            let mut broken = self.broken.lock().unwrap();
+            if *broken > 0 {
+                *broken -= 1;
+                return Err(Failure::new(Class::Full, "no space left"));
+            }
+            self.letters.lock().unwrap().push(letters);
+            Ok(())
+        })
+    }
+}
+
+/// A stage on the test's own runtime.
+pub(crate) fn stage(
+    name: &str,
+    settings: StageSettings,
+    world: &Arc<World>,
+    fallbacks: &[&Stage],
+    services: Services,
+) -> Stage {
+    let fallbacks: Vec<Feeder> = fallbacks.iter().map(|stage| stage.as_fallback()).collect();
+    let handle = Handle::current();
+    Stage::start(
+        name,
+        settings,
+        seat(world),
+        fallbacks,
+        services,
+        EPOCH,
+        &handle,
+    )
+    .unwrap()
+}
+
+/// Settings with batches of `size`.
+pub(crate) fn batches_of(size: usize) -> StageSettings {
+    let mut settings = StageSettings::default();
+    settings.batch.max_size = size;
+    settings
+}
+
+/// The frame data of record `number`.
+pub(crate) fn meta(number: u64, level: Level) -> FrameMeta<'static> {
+    FrameMeta {
+        id: RecordId {
+            epoch: EPOCH,
+            sequence: number,
+        },
+        time: Timestamp::from_nanos(number.cast_signed()),
+        observed: None,
+        level,
+        generation: 1,
+        flags: flags::MESSAGE,
+        call_site: None,
+        logger: LoggerRef {
+            id: 1,
+            name: "test",
+        },
+        thread: ThreadRef { id: 0, name: "" },
+        origin: Origin::SERVICE,
+    }
+}
+
+/// A literal message as a payload.
+pub(crate) fn payload(text: &str) -> Vec<u8> {
+    let mut payload = (text.len() as u32).to_le_bytes().to_vec();
+    payload.extend_from_slice(text.as_bytes());
+    payload
+}
+
+/// Appends records with these numbers, at one level, each with its number as its receipt slot.
+pub(crate) fn append(
+    stage: &Stage,
+    numbers: impl IntoIterator<Item = u64>,
+    level: Level,
+) -> Vec<Append> {
+    let mut guard = stage.open();
+    numbers
+        .into_iter()
+        .map(|n| guard.append(&meta(n, level), &payload("hi"), n))
+        .collect()
+}
+
+/// Appends records of level information that all have to be accepted.
+pub(crate) fn accept(stage: &Stage, numbers: impl IntoIterator<Item = u64>) {
+    let results = append(stage, numbers, Level::Information);
+    assert!(
+        results.iter().all(|r| *r == Append::Accepted),
+        "{results:?}"
+    );
+}
+
+/// The numbers of the records of a batch.
+pub(crate) fn numbers(bytes: &[u8]) -> Vec<u64> {
+    let batch = Batch::parse(bytes).unwrap();
+    batch.records().map(|r| r.id().sequence).collect()
+}
+
+pub(in crate::stage) fn journey() -> Arc<Journey> {
+    Journey::start("target".into())
+}
+
+/// A sealed batch of records with these numbers and levels.
+pub(in crate::stage) fn sealed(records: &[(u64, Level)]) -> Sealed {
+    let mut builder = BatchBuilder::new(EPOCH);
+    let mut levels = [0; 6];
+    for (number, level) in records {
+        builder.push(&meta(*number, *level), &payload("hi"));
+        levels[level.index()] += 1;
+    }
+    Sealed {
+        bytes: builder.finish(),
+        len: records.len() as u32,
+        slots: Vec::new(),
+        levels,
+    }
+}
+
+/// Lets everything that can run now run, without the clock moving.
+pub(crate) async fn settle_down() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Lets the clock run this far, and everything that is due by then happen.
+pub(crate) async fn pass(span: Duration) {
+    settle_down().await;
+    tokio::time::sleep(span).await;
+    settle_down().await;
+}
