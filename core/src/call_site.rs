@@ -105,3 +105,12 @@ impl CallSite {
         self.line
     }
 }
+
+/// The name of a key as the macros' `stringify!` gives it, without the `r#` of a raw identifier.
+#[doc(hidden)]
+pub const fn bare_key(key: &'static str) -> &'static str {
+    match key.as_bytes() {
+        [b'r', b'#', ..] => key.split_at(2).1,
+        _ => key,
+    }
+}

@@ -15,6 +15,7 @@ enum Kind {
     Frame,
     Setting,
     Disposed,
+    Value,
 }
 
 impl Error {
@@ -26,12 +27,20 @@ impl Error {
         Self::of(Kind::Frame, message)
     }
 
-    pub(crate) fn setting(message: impl Into<String>) -> Self {
+    /// A setting out of its bounds, for the host crate.
+    #[doc(hidden)]
+    pub fn setting(message: impl Into<String>) -> Self {
         Self::of(Kind::Setting, message)
     }
 
-    pub(crate) fn disposed(message: impl Into<String>) -> Self {
+    /// A pipeline that is not running, for the host crate.
+    #[doc(hidden)]
+    pub fn disposed(message: impl Into<String>) -> Self {
         Self::of(Kind::Disposed, message)
+    }
+
+    pub(crate) fn value(message: impl Into<String>) -> Self {
+        Self::of(Kind::Value, message)
     }
 
     fn of(kind: Kind, message: impl Into<String>) -> Self {
@@ -54,6 +63,11 @@ impl Error {
     /// A setting out of its bounds.
     pub fn is_setting(&self) -> bool {
         self.kind == Kind::Setting
+    }
+
+    /// A value that could not be taken into a record.
+    pub fn is_value(&self) -> bool {
+        self.kind == Kind::Value
     }
 
     /// The pipeline has been disposed, or was never started.

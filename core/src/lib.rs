@@ -1,16 +1,38 @@
 //! Records, loggers and the frame format of the rolog logging pipeline.
+//!
+//! A service links the `rolog-host` crate and gets its loggers from the [`LoggerFactory`] there; a
+//! library depends on this crate alone and takes a [`Logger`], or a factory, from the service. What
+//! is here needs no async runtime and does no input or output of its own.
+//!
+//! * [`Level`], [`macros`], [`Logger`], [`LoggerFactory`], [`TypedLogger`]: making records.
+//! * [`LogTarget`] and [`delivery`]: destinations that live in the service.
+//! * [`frame`] and [`value`]: what a record is once it was made, and its published format.
+//! * [`render`]: records as lines of JSON and of text.
 
+pub mod backend;
 pub mod call_site;
+#[doc(hidden)]
+pub mod capture;
 pub mod clock;
 pub mod delivery;
 pub mod error;
+mod factory;
 pub mod frame;
 pub mod intake;
 pub mod level;
+pub mod logger;
+pub mod macros;
+pub mod receipt;
 pub mod render;
 mod ring;
+mod target;
 pub mod template;
+mod typed;
 pub mod value;
 
 pub use error::Error;
+pub use factory::LoggerFactory;
 pub use level::{Level, LevelRange, Threshold};
+pub use logger::Logger;
+pub use target::{BoxTarget, DynTarget, LogTarget};
+pub use typed::TypedLogger;

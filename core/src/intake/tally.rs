@@ -18,16 +18,19 @@ pub enum DropReason {
     Forked = 3,
     /// Larger than `max_record`, and not truncated by the caller.
     TooLarge = 4,
+    /// A value that logs while it is being logged, and so on without end.
+    Reentrant = 5,
 }
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [DropReason; 5] = [
+    pub const ALL: [DropReason; 6] = [
         DropReason::Ring,
         DropReason::Disposed,
         DropReason::Panicked,
         DropReason::Forked,
         DropReason::TooLarge,
+        DropReason::Reentrant,
     ];
 
     /// The word in metrics and reports.
@@ -38,6 +41,7 @@ impl DropReason {
             DropReason::Panicked => "panicked",
             DropReason::Forked => "forked",
             DropReason::TooLarge => "too_large",
+            DropReason::Reentrant => "reentrant",
         }
     }
 }

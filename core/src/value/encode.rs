@@ -144,13 +144,19 @@ impl<'b> Encoder<'b> {
     }
 
     /// A list of what `fill` appends.
-    pub fn list<R>(&mut self, fill: impl FnOnce(&mut Encoder<'_>) -> R) -> R {
-        self.nested(tag::LIST, fill)
+    pub fn list<R>(&mut self, fill: impl FnOnce(&mut Encoder<'b>) -> R) -> R {
+        let mark = self.begin_list();
+        let result = fill(self);
+        self.end(mark);
+        result
     }
 
     /// A map: `fill` writes a [`key`](Encoder::key) and one value, as often as it likes.
-    pub fn map<R>(&mut self, fill: impl FnOnce(&mut Encoder<'_>) -> R) -> R {
-        self.nested(tag::MAP, fill)
+    pub fn map<R>(&mut self, fill: impl FnOnce(&mut Encoder<'b>) -> R) -> R {
+        let mark = self.begin_map();
+        let result = fill(self);
+        self.end(mark);
+        result
     }
 
     /// The key of the map entry, or of the record's field, whose value is written next.
@@ -167,18 +173,19 @@ impl<'b> Encoder<'b> {
         sources: impl IntoIterator<Item = &'s str>,
         backtrace: Option<&str>,
     ) {
-        self.nested(tag::ERROR, |parts| {
-            parts.str(type_name);
-            parts.str(text);
-            // Not `list`: an error stays whole at the last depth too, and its sources are flat.
-            parts.open(tag::LIST, |list| {
-                sources.into_iter().for_each(|source| list.str(source));
-            });
-            match backtrace {
-                Some(trace) => parts.str(trace),
-                None => parts.null(),
-            }
-        });
+        let mark = self.begin(tag::ERROR);
+        self.str(type_name);
+        self.str(text);
+        // An error's list of sources is flat: it does not count as another level.
+        let list = self.out.len();
+        self.out.extend_from_slice(&[tag::LIST, 0, 0, 0, 0]);
+        sources.into_iter().for_each(|source| self.str(source));
+        self.close(list);
+        match backtrace {
+            Some(trace) => self.str(trace),
+            None => self.null(),
+        }
+        self.end(mark);
     }
 
     /// A value that was read, or is owned, with all its parts.
@@ -241,30 +248,95 @@ impl<'b> Encoder<'b> {
         }
     }
 
-    /// How deep this encoder's values lie, from 0.
+    /// Text that `fill` writes.
+    pub(crate) fn text(&mut self, fill: impl FnOnce(&mut Text<'_>)) {
+        let mark = self.out.len();
+        self.out.extend_from_slice(&[tag::STR, 0, 0, 0, 0]);
+        fill(&mut Text(self.out));
+        self.close(mark);
+    }
+
+    /// A list of values that are encoded already.
+    pub(crate) fn encoded_list(&mut self, values: &[u8]) {
+        plain::sized(self.out, tag::LIST, values);
+    }
+
+    /// The buffer that is appended to, for what is already encoded.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        self.out
+    }
+
+    /// How deep the next value lies, from 0.
     pub(crate) fn depth(&self) -> usize {
         self.depth
     }
 
-    fn nested<R>(&mut self, tag: u8, fill: impl FnOnce(&mut Encoder<'_>) -> R) -> R {
-        let start = self.out.len();
-        let result = self.open(tag, fill);
-        if self.depth + 1 >= MAX_DEPTH {
-            self.out.truncate(start);
-            self.str("[nested too deep]");
+    /// Where the encoder stands, to [`rewind`](Encoder::rewind) to.
+    pub(crate) fn position(&self) -> Position {
+        Position {
+            len: self.out.len(),
+            depth: self.depth,
         }
-        result
     }
 
-    fn open<R>(&mut self, tag: u8, fill: impl FnOnce(&mut Encoder<'_>) -> R) -> R {
-        let start = self.out.len();
+    /// Takes back whatever was written since.
+    pub(crate) fn rewind(&mut self, to: Position) {
+        self.out.truncate(to.len);
+        self.depth = to.depth;
+    }
+
+    /// Opens a list; [`end`](Encoder::end) closes it.
+    pub(crate) fn begin_list(&mut self) -> Mark {
+        self.begin(tag::LIST)
+    }
+
+    /// Opens a map; [`end`](Encoder::end) closes it.
+    pub(crate) fn begin_map(&mut self) -> Mark {
+        self.begin(tag::MAP)
+    }
+
+    fn begin(&mut self, tag: u8) -> Mark {
+        let mark = Mark(self.out.len());
         self.out.extend_from_slice(&[tag, 0, 0, 0, 0]);
-        let result = fill(&mut Encoder {
-            out: self.out,
-            depth: self.depth + 1,
-        });
+        self.depth += 1;
+        mark
+    }
+
+    /// Closes what was opened last. What nests too deep is replaced by a mark.
+    pub(crate) fn end(&mut self, mark: Mark) {
+        self.depth -= 1;
+        if self.depth + 1 >= MAX_DEPTH {
+            self.out.truncate(mark.0);
+            self.str("[nested too deep]");
+        } else {
+            self.close(mark.0);
+        }
+    }
+
+    fn close(&mut self, start: usize) {
         let len = u32::try_from(self.out.len() - start - 5).unwrap_or(u32::MAX);
         self.out[start + 1..start + 5].copy_from_slice(&len.to_le_bytes());
-        result
+    }
+}
+
+/// Where a list or map was opened.
+#[derive(Debug)]
+#[must_use = "what is opened must be closed"]
+pub(crate) struct Mark(usize);
+
+/// Where an encoder stood.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Position {
+    len: usize,
+    depth: usize,
+}
+
+/// The inside of a text under way.
+pub(crate) struct Text<'t>(&'t mut Vec<u8>);
+
+impl std::fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }

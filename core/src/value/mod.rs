@@ -29,6 +29,7 @@ mod owned;
 mod read;
 
 pub use encode::{Encoder, Sink};
+pub(crate) use encode::{Mark, plain};
 pub use owned::{OwnedError, OwnedValue};
 pub use read::{ErrorValue, List, Map};
 pub(crate) use read::{check, check_text, take, take_text};

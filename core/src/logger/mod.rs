@@ -1,0 +1,371 @@
+//! Loggers: a gate, a name, and the way into the rings.
+
+mod builder;
+mod gate;
+mod registry;
+mod waiting;
+
+pub use builder::RecordBuilder;
+pub use gate::Gate;
+pub use registry::Registry;
+pub use waiting::{Accepted, Blocking, Receipt, Receipted, Waiting};
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock, Weak};
+
+use crate::backend::{Backend, RoomRequest};
+use crate::call_site::CallSite;
+use crate::capture::{Room, Values, truncate};
+use crate::clock::ticks;
+use crate::error::Error;
+use crate::frame::flags;
+use crate::intake::{DropReason, EntryHeader, Intake};
+use crate::level::Level;
+use crate::value::{Encoder, Timestamp};
+
+/// How often a value that is being logged may log in turn before that is cut off: a `Display` that
+/// logs itself must end.
+const MAX_REENTRY: u32 = 8;
+
+/// The largest buffer that a thread keeps for values that have to be asked.
+const KEPT_SCRATCH: usize = 64 * 1024;
+
+/// Logs under one name. Cheap to clone; get one from a [`crate::LoggerFactory`] and keep it.
+///
+/// A record below the logger's gate costs one relaxed load. Any other is copied into the calling
+/// thread's ring and the call returns: it never waits for a target, unless a target's queue is set
+/// to block its callers.
+///
+/// Not for use in signal handlers: a first call of a thread allocates its ring.
+#[derive(Clone)]
+pub struct Logger {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    gate: Gate,
+    id: u32,
+    name: Arc<str>,
+    shared: Arc<Shared>,
+}
+
+/// What all loggers of a pipeline share.
+pub(crate) struct Shared {
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) backend: OnceLock<Weak<dyn Backend>>,
+}
+
+impl Shared {
+    pub(crate) fn backend(&self) -> Result<Arc<dyn Backend>, Error> {
+        self.backend
+            .get()
+            .and_then(Weak::upgrade)
+            .ok_or_else(|| Error::disposed("the pipeline is not running"))
+    }
+}
+
+impl Logger {
+    pub(crate) fn new(id: u32, name: Arc<str>, gate: Gate, shared: Arc<Shared>) -> Self {
+        Logger {
+            inner: Arc::new(Inner {
+                gate,
+                id,
+                name,
+                shared,
+            }),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Its id in the pipeline, from 1; 0 for one that is known by name only.
+    pub fn id(&self) -> u32 {
+        self.inner.id
+    }
+
+    /// Whether a record of this level would be kept: a relaxed load and a comparison.
+    #[inline]
+    pub fn is_enabled(&self, level: Level) -> bool {
+        self.inner.gate.allows(level)
+    }
+
+    /// The gate, for the pipeline to set.
+    #[doc(hidden)]
+    pub fn gate(&self) -> &Gate {
+        &self.inner.gate
+    }
+
+    /// The awaitable form: `info!(log.wait(), "…").await` gets through once there is room in the
+    /// queue of every target that the record goes to.
+    ///
+    /// # Errors
+    /// The future fails when the pipeline has been disposed.
+    pub fn wait(&self) -> Waiting {
+        Waiting(self.clone())
+    }
+
+    /// The awaitable form with an answer: `info!(log.receipt(), "…").await` waits for room and
+    /// resolves to a [`Receipt`], which in turn resolves when the record has reached an end at each
+    /// of its targets, and says which.
+    ///
+    /// # Errors
+    /// The future fails when the pipeline has been disposed.
+    pub fn receipt(&self) -> Receipted {
+        Receipted(self.clone())
+    }
+
+    /// The form that blocks the thread until there is room; for code without an async runtime.
+    ///
+    /// # Errors
+    /// The call fails when the pipeline has been disposed.
+    pub fn blocking(&self) -> Blocking {
+        Blocking(self.clone())
+    }
+
+    /// Starts a record whose parts are only known at run time. Its message is literal text.
+    pub fn record<'a>(&'a self, level: Level, message: &'a str) -> RecordBuilder<'a> {
+        RecordBuilder::new(self, level, message)
+    }
+
+    fn header(&self, site: u32, level: Level, bits: u16) -> EntryHeader {
+        EntryHeader {
+            call_site: site,
+            logger: self.inner.id,
+            flags: bits,
+            level: level.code(),
+            ticks: ticks(),
+            slot: 0,
+        }
+    }
+
+    /// Publishes what is encoded already.
+    fn publish(&self, header: EntryHeader, payload: &[u8]) {
+        let level = Level::from_code(header.level).unwrap_or(Level::Critical);
+        if self.inner.gate.is_blocked() {
+            self.wait_for_room(level);
+        }
+        // What is dropped here has been counted there.
+        let _ = self.inner.shared.intake.publish(header, payload);
+    }
+
+    #[cold]
+    fn wait_for_room(&self, level: Level) {
+        if let Ok(backend) = self.inner.shared.backend() {
+            backend.wait_for_room(self.inner.id, level);
+        }
+    }
+
+    /// For values that have to be asked, and loggers whose name stands in the record.
+    #[inline(never)]
+    fn emit_dynamic(&self, site: &'static CallSite, level: Level, bits: u16, values: &dyn Encode) {
+        let mut header = self.header(site.register(), level, bits);
+        with_scratch(|scratch| {
+            if self.encode(Some(site), &mut header, None, scratch, values) {
+                self.publish(header, scratch);
+            }
+        });
+    }
+
+    /// Writes the payload of a record to `out`, within the bound on its size. A value that panics
+    /// leaves nothing, and is counted. A `time` of the record's own goes before everything else, and
+    /// the pump takes it off again.
+    fn encode(
+        &self,
+        site: Option<&'static CallSite>,
+        header: &mut EntryHeader,
+        time: Option<Timestamp>,
+        out: &mut Vec<u8>,
+        values: &dyn Encode,
+    ) -> bool {
+        let intake = &self.inner.shared.intake;
+        let Some(_depth) = Depth::enter() else {
+            intake.count_dropped(DropReason::Reentrant);
+            return false;
+        };
+        out.clear();
+        if self.inner.id == 0 {
+            header.flags |= flags::LOGGER;
+            Encoder::new(out).key(&self.inner.name);
+        }
+        let written = catch_unwind(AssertUnwindSafe(|| {
+            values.encode(&mut Encoder::new(out));
+        }));
+        if written.is_err() {
+            intake.count_dropped(DropReason::Panicked);
+            return false;
+        }
+        let bound = intake.max_record() - size_of::<i64>();
+        if out.len() > bound {
+            *out = truncate(out, site, header.flags, bound);
+            header.flags |= flags::TRUNCATED;
+        }
+        if let Some(time) = time {
+            header.flags |= flags::OBSERVED;
+            out.splice(..0, time.nanos().to_le_bytes());
+        }
+        true
+    }
+
+    fn room_request(&self, header: &EntryHeader, bytes: usize, receipt: bool) -> RoomRequest {
+        RoomRequest {
+            logger_id: self.inner.id,
+            logger: Arc::clone(&self.inner.name),
+            level: Level::from_code(header.level).unwrap_or(Level::Critical),
+            bytes,
+            receipt,
+        }
+    }
+}
+
+impl fmt::Debug for Logger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Logger")
+            .field("name", &self.name())
+            .field("gate", &self.inner.gate)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Values behind a pointer, so that the slow path is compiled once.
+trait Encode {
+    fn encode(&self, out: &mut Encoder<'_>);
+}
+
+impl<V: Values> Encode for V {
+    fn encode(&self, out: &mut Encoder<'_>) {
+        Values::encode(self, out);
+    }
+}
+
+/// What the macros log to: a logger, or one of its waiting forms.
+pub trait Emit {
+    /// What a log call gives back.
+    type Output;
+
+    /// Whether a record of this level would be kept.
+    fn enabled(&self, level: Level) -> bool;
+
+    /// The answer for a record that was not kept.
+    fn skip(&self) -> Self::Output;
+
+    /// Makes a record of these values.
+    fn emit<V: Values>(
+        &self,
+        site: &'static CallSite,
+        level: Level,
+        bits: u16,
+        values: &V,
+    ) -> Self::Output;
+}
+
+impl Emit for Logger {
+    type Output = ();
+
+    #[inline]
+    fn enabled(&self, level: Level) -> bool {
+        self.is_enabled(level)
+    }
+
+    #[inline]
+    fn skip(&self) {}
+
+    #[inline]
+    fn emit<V: Values>(&self, site: &'static CallSite, level: Level, bits: u16, values: &V) {
+        let intake = &self.inner.shared.intake;
+        match values.encoded_len() {
+            Some(len)
+                if len <= intake.max_record()
+                    && self.inner.id != 0
+                    && !self.inner.gate.is_blocked() =>
+            {
+                let header = self.header(site.register(), level, bits);
+                // What is dropped here has been counted there.
+                let _ = intake.publish_with(header, len, |room| {
+                    values.put(&mut Room::new(room));
+                });
+            }
+            _ => self.emit_dynamic(site, level, bits, values),
+        }
+    }
+}
+
+impl<P> Emit for P
+where
+    P: Deref,
+    P::Target: Emit,
+{
+    type Output = <P::Target as Emit>::Output;
+
+    #[inline]
+    fn enabled(&self, level: Level) -> bool {
+        (**self).enabled(level)
+    }
+
+    #[inline]
+    fn skip(&self) -> Self::Output {
+        (**self).skip()
+    }
+
+    #[inline]
+    fn emit<V: Values>(
+        &self,
+        site: &'static CallSite,
+        level: Level,
+        bits: u16,
+        values: &V,
+    ) -> Self::Output {
+        (**self).emit(site, level, bits, values)
+    }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Lends the thread's buffer. A value that logs while it is captured, and a thread that is ending,
+/// get one of their own.
+fn with_scratch(use_it: impl FnOnce(&mut Vec<u8>)) {
+    let mut scratch = SCRATCH
+        .try_with(|scratch| {
+            scratch
+                .try_borrow_mut()
+                .map(|mut kept| std::mem::take(&mut *kept))
+        })
+        .ok()
+        .and_then(Result::ok)
+        .unwrap_or_default();
+    use_it(&mut scratch);
+    if scratch.capacity() <= KEPT_SCRATCH {
+        let _ = SCRATCH.try_with(|kept| kept.replace(scratch));
+    }
+}
+
+/// How deep this thread is in values that log while they are being logged.
+struct Depth;
+
+impl Depth {
+    fn enter() -> Option<Depth> {
+        let depth = DEPTH.try_with(|depth| {
+            let now = depth.get();
+            if now < MAX_REENTRY {
+                depth.set(now + 1);
+            }
+            now
+        });
+        // Without thread-locals the thread is ending: its destructors run one after the other.
+        (depth.unwrap_or(0) < MAX_REENTRY).then_some(Depth)
+    }
+}
+
+impl Drop for Depth {
+    fn drop(&mut self) {
+        let _ = DEPTH.try_with(|depth| depth.set(depth.get().saturating_sub(1)));
+    }
+}
