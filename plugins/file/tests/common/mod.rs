@@ -1,0 +1,71 @@
+//! Batches and instances for the tests of the file target.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, Origin, RecordId, ThreadRef, flags};
+use rolog_core::level::Level;
+use rolog_core::value::{Encoder, Timestamp};
+use rolog_file::{Config, File};
+use rolog_plugin::prelude::*;
+
+/// Settings as a pipeline has them.
+pub(crate) fn config(path: &Path, more: &str) -> Config {
+    let path = serde_json::to_string(path).unwrap();
+    serde_json::from_str(&format!("{{\"path\": {path}{more}}}")).unwrap()
+}
+
+/// An instance that may write, on the current runtime.
+pub(crate) async fn target(config: Config) -> File {
+    let context = Context::detached(Setup::new("app"));
+    let target = File::create(config, context).await.unwrap();
+    target.activate().await.unwrap();
+    target
+}
+
+/// A batch of records that say these words.
+pub(crate) fn batch<'a>(messages: impl IntoIterator<Item = &'a str>) -> Batch {
+    let mut batch = BatchBuilder::new(1);
+    for (sequence, message) in messages.into_iter().enumerate() {
+        let mut payload = Vec::new();
+        Encoder::new(&mut payload).key(message);
+        let meta = FrameMeta {
+            id: RecordId {
+                epoch: 1,
+                sequence: sequence as u64,
+            },
+            time: Timestamp::from_nanos(0),
+            observed: None,
+            level: Level::Information,
+            generation: 1,
+            flags: flags::MESSAGE,
+            call_site: None,
+            logger: LoggerRef { id: 1, name: "t" },
+            thread: ThreadRef { id: 0, name: "" },
+            origin: Origin::SERVICE,
+        };
+        batch.push(&meta, &payload);
+    }
+    Batch::parse(batch.finish()).unwrap()
+}
+
+/// Delivers, as the first attempt.
+pub(crate) async fn deliver(target: &File, batch: &Batch) -> Outcome {
+    let attempt = Attempt::new(1, Duration::from_secs(30));
+    target.deliver(batch, &attempt).await
+}
+
+/// The messages of a file of JSON lines, each of which must be whole.
+pub(crate) fn messages(path: &Path) -> Vec<String> {
+    let content = std::fs::read_to_string(path).unwrap();
+    assert!(content.is_empty() || content.ends_with('\n'));
+    content
+        .lines()
+        .map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            line["message"].as_str().unwrap().to_owned()
+        })
+        .collect()
+}

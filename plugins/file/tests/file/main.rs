@@ -1,0 +1,6 @@
+//! The file target, driven as a host drives it.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod delivery;
+mod settings;
