@@ -30,6 +30,25 @@ impl<'a> List<'a> {
 }
 
 impl<'a> Map<'a> {
+    /// Reads entries from bytes of any origin, key and value in turn to their end, every one
+    /// checked.
+    ///
+    /// # Errors
+    /// Bytes that are cut or damaged.
+    pub fn parse(entries: &'a [u8]) -> Result<Self, Error> {
+        let mut rest = entries;
+        while !rest.is_empty() {
+            check_text(&mut rest)?;
+            check(&mut rest, 0)?;
+        }
+        Ok(Map(entries))
+    }
+
+    /// The entries as they are encoded, which is also how a frame ends with the fields of a record.
+    pub fn encoded(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// The entries.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + Clone + use<'a> {
         Entries(self.0)
