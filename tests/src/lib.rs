@@ -5,6 +5,7 @@
 
 pub mod artifacts;
 pub mod fuzz;
+pub mod plugins;
 mod skip;
 
 pub use skip::skip;

@@ -54,13 +54,16 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Cause> {
     if !metadata.is_file() {
         return Err(Cause::NotAFile);
     }
+    let too_large = |bytes| Err(Cause::TooLarge { bytes });
+    if metadata.len() > MOST_BYTES {
+        return too_large(metadata.len());
+    }
     let mut bytes = Vec::new();
+    // It may grow while it is read.
     let mut file = File::open(path).map_err(unreadable)?.take(MOST_BYTES + 1);
     file.read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MOST_BYTES {
-        return Err(Cause::TooLarge {
-            bytes: metadata.len(),
-        });
+        return too_large(bytes.len() as u64);
     }
     Ok(bytes)
 }

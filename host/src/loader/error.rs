@@ -161,22 +161,7 @@ impl std::error::Error for LoadError {}
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cause::NotFound { name, searched } if searched.is_empty() => write!(
-                f,
-                "no plugin `{name}` is linked in, and there is no folder to search: set `plugins: search`"
-            ),
-            Cause::NotFound { name, searched } => {
-                let folders: Vec<_> = searched
-                    .iter()
-                    .map(|folder| folder.display().to_string())
-                    .collect();
-                write!(
-                    f,
-                    "no {} in {}: build it, or add its folder to `plugins: search`",
-                    super::search::file_name(name),
-                    folders.join(", ")
-                )
-            }
+            Cause::NotFound { name, searched } => not_found(f, name, searched),
             Cause::Unreadable { reason } => write!(f, "cannot be read: {reason}"),
             Cause::NotAFile => f.write_str("is not a file: name a plugin's library"),
             Cause::TooLarge { bytes } => write!(
@@ -264,4 +249,23 @@ impl fmt::Display for Cause {
             ),
         }
     }
+}
+
+fn not_found(f: &mut fmt::Formatter<'_>, name: &str, searched: &[PathBuf]) -> fmt::Result {
+    if searched.is_empty() {
+        return write!(
+            f,
+            "no plugin `{name}` is linked in, and there is no folder to search: set `plugins: search`"
+        );
+    }
+    let folders: Vec<_> = searched
+        .iter()
+        .map(|folder| folder.display().to_string())
+        .collect();
+    write!(
+        f,
+        "no {} in {}: build it, or add its folder to `plugins: search`",
+        super::search::file_name(name),
+        folders.join(", ")
+    )
 }

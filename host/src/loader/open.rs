@@ -42,7 +42,7 @@ pub(super) fn open(copy: &Path, header: &str) -> Result<ModuleRef, Cause> {
 
 /// Whether one side's types contain the other's.
 ///
-/// abi_stable's own check accepts a library that is newer than its host and refuses one that is
+/// The check of `abi_stable` accepts a library that is newer than its host and refuses one that is
 /// older, as soon as a table of functions has grown. Both are safe: tables grow only at their end,
 /// and whoever is newer asks before it uses what the other may lack. Since the interface's history
 /// is linear, one of the two directions passes for every pair of its versions.

@@ -119,7 +119,7 @@ fn dynamic(endian: Endianness, segments: &[Segment], bytes: &[u8]) -> Result<(),
             .find(|entry| entry.tag(endian) == wanted)
             .map(|entry| entry.val(endian))
     };
-    if value(elf::DT_FLAGS).is_some_and(|flags| flags & u64::from(elf::DF_STATIC_TLS.0) != 0) {
+    if value(elf::DT_FLAGS).is_some_and(|flags| flags & elf::DF_STATIC_TLS.0 != 0) {
         return Err(Cause::StaticTls);
     }
     let (Some(strings), Some(size)) = (value(elf::DT_STRTAB), value(elf::DT_STRSZ)) else {
@@ -173,12 +173,10 @@ fn probe(
             }
         });
     };
-    let (address, size) = (symbol.st_value(endian), symbol.st_size(endian));
-    let probe = at_address(endian, segments, bytes, address.into(), size.into()).ok_or(
-        Cause::BadProbe {
-            what: "it lies outside of the file",
-        },
-    )?;
+    let (address, size) = (wide(symbol.st_value(endian)), wide(symbol.st_size(endian)));
+    let probe = at_address(endian, segments, bytes, address, size).ok_or(Cause::BadProbe {
+        what: "it lies outside of the file",
+    })?;
     let probe = ProbeInfo::parse(probe).map_err(|what| Cause::BadProbe { what })?;
     if probe.abi_major == ABI_MAJOR && named(&|name| name == probe.header).is_empty() {
         return Err(Cause::NoHeader {
@@ -234,6 +232,11 @@ fn text_at(strings: &[u8], offset: u64) -> Option<String> {
     let rest = strings.get(usize::try_from(offset).ok()?..)?;
     let end = rest.iter().position(|byte| *byte == 0)?;
     Some(String::from_utf8_lossy(&rest[..end]).into_owned())
+}
+
+/// An address or a size of either class of machine.
+fn wide(word: impl Into<u64>) -> u64 {
+    word.into()
 }
 
 fn damaged(what: &str) -> Cause {
