@@ -127,3 +127,127 @@ impl Doorbell {
         self.answer()
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use std::time::Duration;
+
+    use loom::thread;
+
+    use super::*;
+    use crate::ring::sync::Arc;
+    use crate::ring::{EntryHeader, HeapMemory, Memory, Producer, Sizes, ring};
+
+    fn publish(producer: &Producer) {
+        while !producer
+            .claim(8)
+            .is_ok_and(|claim| !claim.write(&EntryHeader::default(), |_| ()))
+        {
+            assert!(producer.grow(8));
+        }
+    }
+
+    /// A record is published while the pump goes to rest; if it is missed, the model deadlocks.
+    fn nothing_is_missed(
+        tell: fn(&Doorbell),
+        rest: impl Fn(&Doorbell, &dyn Fn() -> bool) + Copy + Send + Sync + 'static,
+    ) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound.get_or_insert(3);
+        builder.check(move || {
+            let memory = Memory::new(Box::new(HeapMemory), 1 << 16);
+            let sizes = Sizes {
+                first: 1024,
+                largest: 1024,
+            };
+            let (producer, mut reader, _) = ring(&memory, sizes, 1);
+            let doorbell = Arc::new(Doorbell::new());
+            let bell = doorbell.clone();
+            let caller = thread::spawn(move || {
+                publish(&producer);
+                tell(&bell);
+            });
+            while reader.take_if(|_| true).is_none() {
+                rest(&doorbell, &|| reader.is_drained());
+            }
+            caller.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_a_pump_that_goes_to_sleep_misses_no_record() {
+        nothing_is_missed(
+            |bell| {
+                if bell.must_ring() {
+                    bell.ring();
+                }
+            },
+            |bell, idle| {
+                let _ = bell.sleep(None, idle);
+            },
+        );
+    }
+
+    #[test]
+    fn loom_an_urgent_record_ends_the_wait_for_the_next_poll() {
+        nothing_is_missed(Doorbell::ring, |bell, _| {
+            // loom has no time: this waits until it is rung for.
+            bell.poll(Instant::now() + Duration::from_secs(3600));
+        });
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ring::{EntryHeader, HeapMemory, Memory, Sizes, ring};
+
+    /// One record at a time, each published only when the one before it was taken: a missed one
+    /// would end the exchange for good.
+    #[test]
+    fn no_record_is_missed_by_a_pump_that_sleeps_after_each() {
+        const ROUNDS: u64 = 20_000;
+        barrier::prepare();
+        let memory = Memory::new(Box::new(HeapMemory), 1 << 20);
+        let sizes = Sizes {
+            first: 4096,
+            largest: 4096,
+        };
+        let (producer, mut reader, _) = ring(&memory, sizes, 1);
+        let doorbell = Arc::new(Doorbell::new());
+        let taken = Arc::new(AtomicU64::new(0));
+        let caller = {
+            let (doorbell, taken) = (doorbell.clone(), taken.clone());
+            thread::spawn(move || {
+                assert!(producer.grow(8));
+                for round in 0..ROUNDS {
+                    while taken.load(Ordering::Acquire) < round {
+                        std::hint::spin_loop();
+                    }
+                    if let Ok(claim) = producer.claim(8) {
+                        claim.write(&EntryHeader::default(), |_| ());
+                    }
+                    if doorbell.must_ring() {
+                        doorbell.ring();
+                    }
+                }
+            })
+        };
+        let hang = Instant::now() + Duration::from_secs(60);
+        while reader.taken() < ROUNDS {
+            if reader.take_if(|_| true).is_some() {
+                reader.release();
+                taken.store(reader.taken(), Ordering::Release);
+            } else {
+                let rung = doorbell.sleep(Some(hang), || reader.is_drained());
+                assert_ne!(rung, Some(false), "record {} was missed", reader.taken());
+            }
+        }
+        caller.join().unwrap();
+    }
+}

@@ -24,7 +24,8 @@ pub struct Entry<'a> {
     pub thread: ThreadRef<'a>,
     /// Its values.
     pub payload: &'a [u8],
-    /// It is older than one that an earlier pass has brought.
+    /// It is older than one that was brought before it: it was published too late for the reorder
+    /// window, or came through the shared queue, which keeps the order in which it was reached.
     pub late: bool,
 }
 
@@ -70,7 +71,6 @@ pub(super) struct Pass<'a> {
 
 impl Pass<'_> {
     pub(super) fn run(mut self) -> Drained {
-        let watermark = self.merge.newest;
         let mut left = self.limit;
         self.look_at_rings();
         let queue_limit = self.queue.shared().published();
@@ -82,10 +82,10 @@ impl Pass<'_> {
             });
             if let Some(entry) = from_queue {
                 if let Some(index) = self.waits_for(entry) {
-                    left -= self.take_run(index, left, watermark, |_| true, Some(entry.stamp));
+                    left -= self.take_run(index, left, |_| true, Some(entry.stamp));
                     self.look_at_ring(index);
                 } else {
-                    self.take_from_queue(watermark);
+                    self.take_from_queue();
                     left -= 1;
                     front = self.queue_front(queue_limit);
                 }
@@ -95,7 +95,7 @@ impl Pass<'_> {
                 let bound = bound.min(self.cutoff);
                 let before_queue = move |ticks| front.is_none_or(|front| ticks < front.ticks);
                 let admit = move |ticks| ticks <= bound && before_queue(ticks);
-                left -= self.take_run(index, left, watermark, admit, None);
+                left -= self.take_run(index, left, admit, None);
                 self.look_at_ring(index);
             } else {
                 break;
@@ -169,7 +169,6 @@ impl Pass<'_> {
         &mut self,
         index: usize,
         most: usize,
-        watermark: u64,
         admit: impl Fn(u64) -> bool,
         until: Option<u64>,
     ) -> usize {
@@ -188,21 +187,21 @@ impl Pass<'_> {
                     name: &source.name,
                 },
                 payload,
-                late: header.ticks < watermark,
+                late: header.ticks < self.merge.newest,
             };
             hand_over(self.intake, &mut self.merge.newest, self.sink, entry);
         }
         taken
     }
 
-    fn take_from_queue(&mut self, watermark: u64) {
+    fn take_from_queue(&mut self) {
         if let Some((header, bytes)) = self.queue.take_if(|_| true) {
             let (origin, payload) = split(bytes);
             let entry = Entry {
                 header,
                 thread: origin.thread,
                 payload,
-                late: header.ticks < watermark,
+                late: header.ticks < self.merge.newest,
             };
             hand_over(self.intake, &mut self.merge.newest, self.sink, entry);
         }

@@ -73,7 +73,6 @@ use self::registry::Registry;
 use self::room::Room;
 use self::tally::Tally;
 use crate::ring::local::Thread;
-use crate::ring::sync::Arc as RingArc;
 use crate::ring::{Memory, Reader, Sizes, barrier, fork};
 use crate::{Error, Level};
 
@@ -96,7 +95,7 @@ pub struct Intake {
     /// [`RingOverflow`] as nanoseconds to wait, 0 for none. Relaxed: a setting.
     max_wait: AtomicU64,
     closed: AtomicBool,
-    memory: RingArc<Memory>,
+    memory: Arc<Memory>,
     sizes: Sizes,
     registry: Registry,
     overflow: Overflow,

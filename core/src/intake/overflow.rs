@@ -25,7 +25,7 @@ const RESERVE_SHARE: usize = 4;
 pub(super) struct Overflow {
     producer: Mutex<Producer>,
     pub(super) shared: sync::Arc<Shared>,
-    pub(super) memory: sync::Arc<Memory>,
+    pub(super) memory: Arc<Memory>,
     reserve: usize,
 }
 

@@ -56,7 +56,7 @@ impl Registry {
     /// A ring for the calling thread; `None` once the registry is closed.
     pub(super) fn make(
         &self,
-        memory: &sync::Arc<Memory>,
+        memory: &Arc<Memory>,
         sizes: Sizes,
         thread: u32,
         name: Arc<str>,

@@ -97,7 +97,7 @@ pub struct SourceCounts {
     pub drained: u64,
     /// Records that wait in a ring or in the shared queue.
     pub in_rings: u64,
-    /// Records that the pump took out after a younger one of an earlier pass.
+    /// Records that the pump took out after a younger one.
     pub late: u64,
     /// Records that took the shared queue, because there was no ring to be had.
     pub overflowed: u64,

@@ -3,9 +3,8 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::fmt;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-use super::sync::Arc;
 
 /// Alignment of a block: two cache lines, because neighbouring lines are fetched in pairs.
 pub(crate) const BLOCK_ALIGN: usize = 128;

@@ -62,7 +62,7 @@ pub(crate) use shared::{Shared, Sizes};
 
 /// A new ring, still without memory: its two ends and what both share.
 pub(crate) fn ring(
-    memory: &sync::Arc<Memory>,
+    memory: &std::sync::Arc<Memory>,
     sizes: Sizes,
     serial: u64,
 ) -> (Producer, Reader, sync::Arc<Shared>) {

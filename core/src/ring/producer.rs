@@ -37,7 +37,7 @@ pub(crate) struct Producer {
     /// Up to here an entry fits without passing half of the ring, as of the last look at `tail`.
     half: Cell<u64>,
     shared: Arc<Shared>,
-    memory: Arc<Memory>,
+    memory: std::sync::Arc<Memory>,
 }
 
 // SAFETY: the pointer leads to a segment that only this producer writes; nothing in it depends on
@@ -45,7 +45,7 @@ pub(crate) struct Producer {
 unsafe impl Send for Producer {}
 
 impl Producer {
-    pub(super) fn new(shared: Arc<Shared>, memory: Arc<Memory>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, memory: std::sync::Arc<Memory>) -> Self {
         Producer {
             segment: Cell::new(ptr::null()),
             mask: Cell::new(0),

@@ -1,9 +1,10 @@
 //! One block of a ring: positions and data, written by one side and read by the other.
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use super::memory::{BLOCK_ALIGN, Loan, Memory};
-use super::sync::{Arc, AtomicPtr, AtomicU64, Watch};
+use super::sync::{AtomicPtr, AtomicU64, Watch};
 
 /// The positions of a segment, at the start of its block.
 ///

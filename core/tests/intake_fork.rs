@@ -1,0 +1,123 @@
+//! A child process must neither hang nor write into its parent's rings.
+#![cfg(unix)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use rolog_core::intake::{
+    Consumer, DropReason, Dropped, EntryHeader, Intake, IntakeConfig, Refusal, RingOverflow,
+    capture_guard,
+};
+
+const FORKED: Dropped = Dropped(DropReason::Forked);
+
+fn intake() -> (Arc<Intake>, Consumer) {
+    let intake = Intake::new(IntakeConfig {
+        overflow: RingOverflow::Block {
+            max_wait: std::time::Duration::from_secs(3600),
+        },
+        ..IntakeConfig::default()
+    })
+    .unwrap();
+    let consumer = intake.consumer().unwrap();
+    (intake, consumer)
+}
+
+fn header(ticks: u64) -> EntryHeader {
+    EntryHeader {
+        ticks,
+        level: 40,
+        ..EntryHeader::default()
+    }
+}
+
+/// Runs `check` in a child process; whether it held. A child that hangs is killed by its alarm.
+fn in_child(check: impl FnOnce() -> bool) -> bool {
+    // SAFETY: the child runs `check`, which allocates at most (as the C library's fork allows) and
+    // ends with `_exit`, so that nothing of the test harness runs twice.
+    unsafe {
+        let child = libc::fork();
+        assert!(child >= 0);
+        if child == 0 {
+            libc::alarm(20);
+            let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check));
+            libc::_exit(i32::from(!held.unwrap_or(false)));
+        }
+        let mut status = 0;
+        assert_eq!(libc::waitpid(child, &raw mut status, 0), child);
+        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+    }
+}
+
+#[test]
+fn a_child_drops_what_goes_to_its_parents_pipeline_and_can_have_its_own() {
+    let (intake, mut consumer) = intake();
+    intake.publish(header(1), b"parent").unwrap();
+
+    // Threads that log all the time, so that the fork finds locks held and rings half written.
+    let stop = Arc::new(AtomicBool::new(false));
+    let noise: Vec<_> = (0..2)
+        .map(|_| {
+            let (intake, stop) = (intake.clone(), stop.clone());
+            thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let guard = capture_guard();
+                    let _ = intake.try_publish_waiting(header(2), b"noise");
+                    drop(guard);
+                    let _ = intake.try_publish_waiting(header(2), b"noise");
+                    intake.counts();
+                }
+            })
+        })
+        .collect();
+
+    for round in 0..20 {
+        let (mut intake, mut consumer) = (Some(intake.clone()), Some(&mut consumer));
+        let held = in_child(move || {
+            let intake = intake.take().unwrap();
+            let mut held = intake.is_forked();
+            held &= intake.publish(header(3), b"child") == Err(FORKED);
+            let guard = capture_guard();
+            held &= intake.publish(header(3), b"child") == Err(FORKED);
+            drop(guard);
+            held &= intake.try_publish_waiting(header(3), b"") == Err(Refusal::Dropped(FORKED));
+            let other = intake.clone();
+            held &= thread::spawn(move || other.publish(header(3), b"") == Err(FORKED))
+                .join()
+                .unwrap();
+            held &= intake.counts().dropped(DropReason::Forked) == 4;
+            intake.wake();
+            intake.close();
+            drop(intake);
+            consumer.take();
+
+            let (own, mut pump) = self::intake();
+            own.publish(header(1), b"own").unwrap();
+            let mut seen = Vec::new();
+            pump.drain(u64::MAX, 9, &mut |entry| seen.push(entry.payload.to_vec()));
+            held &= seen == [b"own"];
+            drop(pump);
+            held & own.counts().is_balanced()
+        });
+        assert!(held, "round {round}");
+        assert!(!self::intake().0.is_forked(), "the parent is no child");
+    }
+
+    stop.store(true, Ordering::Relaxed);
+    for thread in noise {
+        thread.join().unwrap();
+    }
+    intake.publish(header(u64::MAX), b"still here").unwrap();
+    let mut child = 0;
+    while consumer
+        .drain(u64::MAX, 100_000, &mut |entry| {
+            child += usize::from(entry.payload == b"child");
+        })
+        .more
+    {}
+    assert_eq!(child, 0);
+    let counts = intake.counts();
+    assert_eq!(counts.dropped(DropReason::Forked), 0);
+    assert!(counts.is_balanced());
+}
