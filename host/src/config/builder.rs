@@ -1,0 +1,289 @@
+//! A pipeline built in code: the same checks, the same result, no file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rolog_core::{LevelRange, Threshold};
+
+use super::names::{PluginName, TargetName};
+use super::path::SettingPath;
+use super::places::Places;
+use super::problem::{Problem, Problems, nearest, quoted};
+use super::secrets::Secrets;
+use super::sections::{Draft, RouteDraft, TargetDraft};
+use super::settings::LEVELS;
+use super::spec::{FlushSpec, LevelRule, MaxRecord, PipelineSpec, QueueSpec, RingsSpec};
+use crate::pattern::LoggerGlob;
+
+/// Builds a [`PipelineSpec`]. What is wrong is reported by [`build`](PipelineBuilder::build), all at
+/// once.
+///
+/// ```
+/// use rolog_core::Level;
+/// use rolog_host::config::{PipelineSpec, Route, Target};
+///
+/// let spec = PipelineSpec::builder()
+///     .level("shop.db", Level::Debug)
+///     .target("app", Target::of("file").config(serde_json::json!({ "path": "logs/app.jsonl" })).fallback(["rescue"]))
+///     .target("rescue", Target::of("memory"))
+///     .route(Route::from("shop.**").level("info..").to(["app"]))
+///     .build()?;
+/// assert_eq!(spec.targets().len(), 2);
+/// # Ok::<(), rolog_host::config::Problems>(())
+/// ```
+#[must_use = "nothing is checked before `build`"]
+pub struct PipelineBuilder {
+    file: Arc<str>,
+    base: PathBuf,
+    draft: Draft,
+    secrets: Secrets,
+    problems: Vec<Problem>,
+}
+
+/// A target for [`PipelineBuilder::target`].
+#[must_use]
+pub struct Target {
+    plugin: String,
+    config: serde_json::Value,
+    queue: QueueSpec,
+    flush: FlushSpec,
+    fallback: Option<Vec<String>>,
+}
+
+impl Target {
+    /// An instance of this plugin.
+    pub fn of(plugin: impl Into<String>) -> Self {
+        Target {
+            plugin: plugin.into(),
+            config: serde_json::json!({}),
+            queue: QueueSpec::default(),
+            flush: FlushSpec::default(),
+            fallback: None,
+        }
+    }
+
+    /// With the plugin's own settings, a JSON object.
+    pub fn config(mut self, config: serde_json::Value) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// With this queue.
+    pub fn queue(mut self, queue: QueueSpec) -> Self {
+        self.queue = queue;
+        self
+    }
+
+    /// With these flush settings.
+    pub fn flush(mut self, flush: FlushSpec) -> Self {
+        self.flush = flush;
+        self
+    }
+
+    /// With this chain of fallbacks, by name, instead of that of the flush settings.
+    pub fn fallback<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.fallback = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+}
+
+/// A route for [`PipelineBuilder::route`].
+#[must_use]
+pub struct Route {
+    logger: String,
+    level: String,
+    to: Vec<String>,
+    is_final: bool,
+}
+
+impl Route {
+    /// For the loggers of this pattern, at every level.
+    pub fn from(logger: impl Into<String>) -> Self {
+        Route {
+            logger: logger.into(),
+            level: "..".to_owned(),
+            to: Vec::new(),
+            is_final: false,
+        }
+    }
+
+    /// For this level (`error`) or range (`info..`) only.
+    pub fn level(mut self, range: impl Into<String>) -> Self {
+        self.level = range.into();
+        self
+    }
+
+    /// To these targets, by name.
+    pub fn to<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.to = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Later routes do not see what this one takes.
+    pub fn last(mut self) -> Self {
+        self.is_final = true;
+        self
+    }
+}
+
+impl PipelineSpec {
+    /// Begins a pipeline in code. Relative paths are relative to the working directory.
+    pub fn builder() -> PipelineBuilder {
+        PipelineBuilder {
+            file: "pipeline built in code".into(),
+            base: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            draft: Draft::default(),
+            secrets: Secrets::default(),
+            problems: Vec::new(),
+        }
+    }
+}
+
+impl PipelineBuilder {
+    /// The folder that relative paths are relative to.
+    pub fn base(mut self, base: impl Into<PathBuf>) -> Self {
+        self.base = base.into();
+        self
+    }
+
+    /// Adds a folder in which plugins are looked for.
+    pub fn search(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.draft.plugins.search.push(folder.into());
+        self
+    }
+
+    /// The least level of a logger and its subtree, or of the loggers of a pattern.
+    pub fn level(mut self, pattern: &str, threshold: impl Into<Threshold>) -> Self {
+        let path = SettingPath::root().key("levels").key(pattern);
+        match LoggerGlob::subtree(pattern) {
+            Ok(pattern) if self.draft.levels.iter().any(|rule| rule.pattern == pattern) => {
+                self.refuse(path, "these loggers have a level already");
+            }
+            Ok(pattern) => match threshold.into() {
+                // As if it were not stated.
+                Threshold::Inherit => {}
+                threshold => self.draft.levels.push(LevelRule { pattern, threshold }),
+            },
+            Err(error) => self.refuse(path, format!("{}: {error}", quoted(pattern))),
+        }
+        self
+    }
+
+    /// Adds a target.
+    pub fn target(mut self, name: &str, target: Target) -> Self {
+        let path = SettingPath::root().key("targets").key(name);
+        let mut flush = target.flush;
+        if let Some(names) = target.fallback {
+            flush.fallback = self.names(&path.key("flush").key("fallback"), &names);
+        }
+        let plugin = match target.plugin.parse::<PluginName>() {
+            Ok(plugin) => Some(plugin),
+            Err(error) => {
+                self.refuse(path.key("plugin"), error.to_string());
+                None
+            }
+        };
+        if !target.config.is_object() {
+            self.refuse(path.key("config"), "is no JSON object");
+        }
+        let draft = TargetDraft {
+            plugin,
+            config: Some(target.config),
+            queue: target.queue,
+            flush,
+        };
+        match name.parse::<TargetName>() {
+            Ok(name) if self.draft.targets.contains_key(&name) => {
+                self.refuse(path, "a target of this name is there already");
+            }
+            Ok(name) => {
+                self.draft.targets.insert(name, draft);
+            }
+            Err(error) => self.refuse(path, error.to_string()),
+        }
+        self
+    }
+
+    /// Adds a route after those that are there.
+    pub fn route(mut self, route: Route) -> Self {
+        let path = SettingPath::root()
+            .key("routes")
+            .index(self.draft.routes.len());
+        let mut draft = RouteDraft {
+            is_final: route.is_final,
+            ..RouteDraft::default()
+        };
+        match route.logger.parse() {
+            Ok(logger) => draft.logger = logger,
+            Err(error) => self.refuse(
+                path.key("logger"),
+                format!("{}: {error}", quoted(&route.logger)),
+            ),
+        }
+        match route.level.parse::<LevelRange>() {
+            Ok(level) => draft.level = level,
+            Err(error) => {
+                self.refuse(path.key("level"), error.to_string());
+                if let Some(problem) = self.problems.last_mut() {
+                    problem.nearest = nearest(&route.level, LEVELS).map(str::to_owned);
+                }
+            }
+        }
+        draft.to = Some(self.names(&path.key("to"), &route.to));
+        self.draft.routes.push(draft);
+        self
+    }
+
+    /// The buffers of the calling threads.
+    pub fn rings(mut self, rings: RingsSpec) -> Self {
+        self.draft.rings = rings;
+        self
+    }
+
+    /// How long a record is at most.
+    pub fn max_record(mut self, max_record: MaxRecord) -> Self {
+        self.draft.max_record = max_record;
+        self
+    }
+
+    /// Has a value masked in every text that leaves the host.
+    pub fn secret(mut self, value: &str) -> Self {
+        self.secrets.add(value);
+        self
+    }
+
+    /// Checks the whole.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn build(self) -> Result<PipelineSpec, Problems> {
+        let base = std::path::absolute(&self.base).unwrap_or(self.base);
+        super::finish(
+            self.draft,
+            self.problems,
+            Places::none(self.file),
+            &base,
+            Arc::new(self.secrets),
+        )
+    }
+
+    fn names(&mut self, path: &SettingPath, texts: &[String]) -> Vec<TargetName> {
+        let mut names = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            match text.parse::<TargetName>() {
+                Ok(name) if names.contains(&name) => self.refuse(
+                    path.index(index),
+                    format!("{} stands in this list already", quoted(text)),
+                ),
+                Ok(name) => names.push(name),
+                Err(error) => self.refuse(path.index(index), error.to_string()),
+            }
+        }
+        names
+    }
+
+    fn refuse(&mut self, path: SettingPath, what: impl Into<String>) {
+        self.problems
+            .push(Problem::new(Arc::clone(&self.file), path, what));
+    }
+}

@@ -1,0 +1,296 @@
+//! What only shows when the settings are held against each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rolog_core::LevelRange;
+
+use super::amount::ShowSize;
+use super::names::TargetName;
+use super::path::SettingPath;
+use super::places::Places;
+use super::problem::{Problem, Severity, quoted};
+use super::sections::Draft;
+
+/// Checks a draft. The problems have their places.
+pub(crate) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
+    let mut checker = Checker {
+        draft,
+        places,
+        problems: Vec::new(),
+    };
+    checker.routes();
+    checker.fallbacks();
+    checker.cycles();
+    checker.sizes();
+    // A target that seems unused may only be misspelt elsewhere.
+    if !checker.problems.iter().any(Problem::is_error) {
+        checker.unused();
+    }
+    checker.problems
+}
+
+struct Checker<'a> {
+    draft: &'a Draft,
+    places: &'a Places,
+    problems: Vec<Problem>,
+}
+
+/// `targets.<name>.flush.fallback`
+fn fallback_path(name: &TargetName) -> SettingPath {
+    SettingPath::root()
+        .key("targets")
+        .key(name.as_str())
+        .key("flush")
+        .key("fallback")
+}
+
+impl Checker<'_> {
+    fn problem(&self, path: SettingPath, what: impl Into<String>) -> Problem {
+        let place = self.places.value(&path);
+        Problem::new(self.places.shared_file(), path, what).at(place)
+    }
+
+    fn report(&mut self, path: SettingPath, what: impl Into<String>, expected: &str) {
+        let problem = self.problem(path, what).expected(expected);
+        self.problems.push(problem);
+    }
+
+    fn warn(&mut self, path: SettingPath, what: impl Into<String>, expected: &str) {
+        let problem = self.problem(path, what).expected(expected).warning();
+        self.problems.push(problem);
+    }
+
+    /// Reports a name that no target has.
+    fn known(&mut self, path: SettingPath, name: &TargetName) {
+        if self.draft.targets.contains_key(name) {
+            return;
+        }
+        let names = self.draft.targets.keys().map(TargetName::as_str);
+        let expected = if self.draft.targets.is_empty() {
+            "a target under `targets`, where there is none".to_owned()
+        } else {
+            super::read::one_of(names.clone())
+        };
+        let problem = self
+            .problem(
+                path,
+                format!("no target has the name {}", quoted(name.as_str())),
+            )
+            .expected(expected)
+            .nearest_of(name.as_str(), names);
+        self.problems.push(problem);
+    }
+
+    fn routes(&mut self) {
+        let mut closed = None;
+        for (index, route) in self.draft.routes.iter().enumerate() {
+            let path = SettingPath::root().key("routes").index(index);
+            if let Some(closing) = closed {
+                self.warn(
+                    path.clone(),
+                    format!("no record comes here: routes[{closing}] is final and takes them all"),
+                    "it before that route",
+                );
+            }
+            let Some(to) = &route.to else { continue };
+            if to.is_empty() && !route.is_final {
+                self.report(
+                    path.key("to"),
+                    "names no target",
+                    "a target, or `final: true` to discard",
+                );
+            }
+            for (index, name) in to.iter().enumerate() {
+                self.known(self.places.list_item(&path.key("to"), index), name);
+            }
+            let takes_all = route.logger.is_all() && route.level == LevelRange::ALL;
+            if takes_all && route.is_final && closed.is_none() {
+                closed = Some(index);
+            }
+        }
+    }
+
+    fn fallbacks(&mut self) {
+        for (name, target) in &self.draft.targets {
+            for (index, fallback) in target.flush.fallback.iter().enumerate() {
+                let path = self.places.list_item(&fallback_path(name), index);
+                if fallback == name {
+                    self.report(
+                        path,
+                        format!("{} falls back to itself", quoted(name.as_str())),
+                        "another target",
+                    );
+                } else {
+                    self.known(path, fallback);
+                }
+            }
+        }
+    }
+
+    /// Reports each circle of fallbacks once, at the setting that closes it.
+    fn cycles(&mut self) {
+        let targets = &self.draft.targets;
+        let mut done: BTreeSet<&TargetName> = BTreeSet::new();
+        let mut found: Vec<(SettingPath, String)> = Vec::new();
+        for start in targets.keys() {
+            // The way so far, each with the position of the fallback that is looked at next.
+            let mut way: Vec<(&TargetName, usize)> = Vec::new();
+            if !done.contains(start) {
+                way.push((start, 0));
+            }
+            while let Some((name, next)) = way.last_mut() {
+                let name = *name;
+                let fallback = targets.get(name).and_then(|t| t.flush.fallback.get(*next));
+                let position = *next;
+                *next += 1;
+                let Some(fallback) = fallback else {
+                    done.insert(name);
+                    way.pop();
+                    continue;
+                };
+                if fallback == name || done.contains(fallback) {
+                    continue;
+                }
+                match way.iter().position(|(passed, _)| *passed == fallback) {
+                    Some(begin) => {
+                        let mut names: Vec<&str> =
+                            way[begin..].iter().map(|(name, _)| name.as_str()).collect();
+                        names.push(fallback.as_str());
+                        let path = self.places.list_item(&fallback_path(name), position);
+                        found.push((path, names.join(" -> ")));
+                    }
+                    None if targets.contains_key(fallback) => way.push((fallback, 0)),
+                    None => {}
+                }
+            }
+        }
+        for (path, circle) in found {
+            self.report(
+                path,
+                format!("the fallbacks go round in a circle: {circle}"),
+                "a chain that ends",
+            );
+        }
+    }
+
+    fn sizes(&mut self) {
+        let (max_record, bytes) = (self.draft.max_record.get(), self.draft.rings.bytes.get());
+        if max_record > bytes / 2 {
+            self.report(
+                SettingPath::root().key("max_record"),
+                format!("{} does not fit into the rings twice", ShowSize(max_record)),
+                &format!("at most half of rings.bytes, which is {}", ShowSize(bytes)),
+            );
+        }
+        for (name, target) in &self.draft.targets {
+            let room = target.queue.max_bytes.get();
+            if room < max_record {
+                self.warn(
+                    SettingPath::root()
+                        .key("targets")
+                        .key(name.as_str())
+                        .key("queue")
+                        .key("max_bytes"),
+                    format!(
+                        "a record may be longer than the queue: {}",
+                        ShowSize(max_record)
+                    ),
+                    "at least `max_record`, or a lower `max_record`",
+                );
+            }
+        }
+    }
+
+    fn unused(&mut self) {
+        let draft = self.draft;
+        if draft.routes.is_empty() && !draft.targets.is_empty() {
+            self.warn(
+                SettingPath::root(),
+                "there are no routes, so no record reaches a target",
+                "`routes:` with at least one",
+            );
+            return;
+        }
+        let mut reached: BTreeSet<&TargetName> = BTreeSet::new();
+        let mut next: Vec<&TargetName> = draft
+            .routes
+            .iter()
+            .filter_map(|route| route.to.as_ref())
+            .flatten()
+            .collect();
+        while let Some(name) = next.pop() {
+            if reached.insert(name)
+                && let Some(target) = draft.targets.get(name)
+            {
+                next.extend(&target.flush.fallback);
+            }
+        }
+        for name in draft.targets.keys().filter(|name| !reached.contains(name)) {
+            let path = SettingPath::root().key("targets").key(name.as_str());
+            let place = self.places.key(&path);
+            let problem = self
+                .problem(
+                    path,
+                    "no route leads here, nor any fallback of a routed target",
+                )
+                .at(place)
+                .warning();
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// Finds targets that would write to one resource, such as the same file.
+///
+/// `resources` are what each target's plugin named when it checked the configuration; each problem is
+/// at the later target's configuration.
+pub(crate) fn shared_resources<'a>(
+    places: &Places,
+    resources: impl IntoIterator<Item = (&'a TargetName, &'a [String])>,
+) -> Vec<Problem> {
+    let mut owners: BTreeMap<&str, &TargetName> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (name, resources) in resources {
+        for resource in resources {
+            let owner = *owners.entry(resource).or_insert(name);
+            if owner == name {
+                continue;
+            }
+            let path = SettingPath::root()
+                .key("targets")
+                .key(name.as_str())
+                .key("config");
+            problems.push(Problem {
+                severity: Severity::Error,
+                file: places.shared_file(),
+                place: places.key(&path),
+                path,
+                what: format!(
+                    "{} is the resource of target {} already",
+                    quoted(resource),
+                    quoted(owner.as_str())
+                ),
+                expected: Some("one target for each resource".to_owned()),
+                nearest: None,
+            });
+        }
+    }
+    problems
+}
+
+/// A problem at a setting of a target, found by its plugin.
+pub(crate) fn refusal(
+    places: &Places,
+    target: &TargetName,
+    written: &str,
+    what: String,
+) -> Problem {
+    let config = SettingPath::root()
+        .key("targets")
+        .key(target.as_str())
+        .key("config");
+    let path = places.resolve(&config, written);
+    let place = places.value(&path);
+    Problem::new(Arc::clone(&places.shared_file()), path, what).at(place)
+}

@@ -1,0 +1,476 @@
+//! The sections of a pipeline file, key by key: what [`read`](super::read) reads and lists.
+//!
+//! To add a key: a field with its default in [`spec`](super::spec), and one line here. A key that is
+//! not declared here is refused as unknown.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use rolog_core::{Level, LevelRange, Threshold};
+
+use super::names::{PluginName, TargetName};
+use super::problem::quoted;
+use super::read::{Cursor, Keys, Row, Section, Setting};
+use super::spec::{
+    DEFAULT_MAX_RECORD, DEFAULT_MAX_WAIT, FlushSpec, LevelRule, MaxRecord, MaxWait, Overflow,
+    QueueSpec, RingsOverflow, RingsSpec, VERSION,
+};
+use super::tree::ItemKind;
+use crate::pattern::LoggerGlob;
+
+/// A pipeline while it is being read or built: nothing in it has been checked against the rest.
+pub(crate) struct Draft {
+    pub(crate) plugins: PluginsDraft,
+    pub(crate) levels: Vec<LevelRule>,
+    pub(crate) targets: BTreeMap<TargetName, TargetDraft>,
+    pub(crate) routes: Vec<RouteDraft>,
+    pub(crate) rings: RingsSpec,
+    pub(crate) max_record: MaxRecord,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Draft {
+            plugins: PluginsDraft::default(),
+            levels: Vec::new(),
+            targets: BTreeMap::new(),
+            routes: Vec::new(),
+            rings: RingsSpec::default(),
+            max_record: DEFAULT_MAX_RECORD,
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct PluginsDraft {
+    pub(crate) search: Vec<PathBuf>,
+}
+
+#[derive(Default)]
+pub(crate) struct TargetDraft {
+    pub(crate) plugin: Option<PluginName>,
+    pub(crate) config: Option<serde_json::Value>,
+    pub(crate) queue: QueueSpec,
+    pub(crate) flush: FlushSpec,
+}
+
+pub(crate) struct RouteDraft {
+    pub(crate) logger: LoggerGlob,
+    pub(crate) level: LevelRange,
+    /// `None` when it could not be read, which has been reported.
+    pub(crate) to: Option<Vec<TargetName>>,
+    pub(crate) is_final: bool,
+}
+
+impl Default for RouteDraft {
+    fn default() -> Self {
+        RouteDraft {
+            logger: LoggerGlob::all(),
+            level: LevelRange::ALL,
+            to: None,
+            is_final: false,
+        }
+    }
+}
+
+impl Keys for Draft {
+    fn keys(&mut self, s: &mut Section<'_>) {
+        s.required("version", "the version of this format", &mut Some(Version));
+        s.nested("plugins", &mut self.plugins);
+        s.key(
+            "levels",
+            "the least level that loggers record, by name (the subtree included) or pattern; the longest match wins",
+            &mut self.levels,
+        );
+        if let Some(cursor) = s.own(
+            "targets",
+            "where records can go, by name",
+            "a map of targets",
+            "none",
+        ) {
+            self.targets = targets(&cursor);
+        }
+        s.describe_each("targets.<name>", TargetDraft::default());
+        if let Some(cursor) = s.own(
+            "routes",
+            "which records go where, in order; a record takes every route that matches, until one is final",
+            "a list of routes",
+            "none",
+        ) {
+            self.routes = routes(&cursor);
+        }
+        s.describe_each("routes[]", RouteDraft::default());
+        s.nested("rings", &mut self.rings);
+        s.key(
+            "max_record",
+            "how long a record may be; a longer one is cut and marked",
+            &mut self.max_record,
+        );
+    }
+}
+
+impl Keys for PluginsDraft {
+    fn keys(&mut self, s: &mut Section<'_>) {
+        s.key(
+            "search",
+            "the folders in which `librolog_<name>.so` is looked for, in order; relative to the file's folder",
+            &mut self.search,
+        );
+    }
+}
+
+impl Keys for TargetDraft {
+    fn keys(&mut self, s: &mut Section<'_>) {
+        s.required(
+            "plugin",
+            "a library that is found, a plugin that is linked in, or built in: console, null, memory",
+            &mut self.plugin,
+        );
+        if let Some(cursor) = s.own(
+            "config",
+            "the plugin's own settings, which it checks itself",
+            "a map",
+            "an empty map",
+        ) {
+            match &cursor.item.kind {
+                ItemKind::Map(_) => self.config = Some(cursor.item.to_json()),
+                ItemKind::Null { .. } => {
+                    cursor.refuse("has no value", "a map; `{}` for an empty one")
+                }
+                _ => cursor.wrong_kind("a map"),
+            }
+        }
+        s.nested("queue", &mut self.queue);
+        s.nested("flush", &mut self.flush);
+    }
+}
+
+impl Keys for QueueSpec {
+    fn keys(&mut self, s: &mut Section<'_>) {
+        s.key("max_records", "room in records", &mut self.max_records);
+        s.key("max_bytes", "room in bytes", &mut self.max_bytes);
+        s.key(
+            "overflow",
+            "what a full queue does with a record that cannot wait",
+            &mut self.overflow,
+        );
+    }
+}
+
+impl Keys for FlushSpec {
+    fn keys(&mut self, s: &mut Section<'_>) {
+        s.key(
+            "max_size",
+            "records in a batch; unset takes the plugin's preference, or 500 where it has none",
+            &mut self.max_size,
+        );
+        s.key("max_bytes", "bytes in a batch", &mut self.max_bytes);
+        s.key(
+            "interval",
+            "age at which a batch goes out",
+            &mut self.interval,
+        );
+        s.key(
+            "flush_on",
+            "a record of this level or above sends its batch at once",
+            &mut self.flush_on,
+        );
+        s.key(
+            "timeout",
+            "time for one attempt to deliver",
+            &mut self.timeout,
+        );
+        s.key(
+            "concurrency",
+            "batches in flight; 1 keeps the order",
+            &mut self.concurrency,
+        );
+        s.key(
+            "max_retries",
+            "attempts after the first",
+            &mut self.max_retries,
+        );
+        s.key(
+            "retry_delay",
+            "pause before the next attempt",
+            &mut self.retry_delay,
+        );
+        s.key(
+            "progressive_delay",
+            "whether the pause is `retry_delay` times the number of the attempt that failed",
+            &mut self.progressive_delay,
+        );
+        s.key(
+            "fallback",
+            "the target, or chain of targets, for what could not be delivered",
+            &mut self.fallback,
+        );
+    }
+}
+
+impl Keys for RingsSpec {
+    fn keys(&mut self, s: &mut Section<'_>) {
+        s.key(
+            "bytes",
+            "memory of all calling threads' buffers together",
+            &mut self.bytes,
+        );
+        s.key(
+            "overflow",
+            "what full buffers do with a record that cannot wait",
+            &mut self.overflow,
+        );
+    }
+}
+
+impl Keys for RouteDraft {
+    fn keys(&mut self, s: &mut Section<'_>) {
+        s.key(
+            "logger",
+            "of which loggers; a name without `*` is that logger alone",
+            &mut self.logger,
+        );
+        s.key("level", "of which levels", &mut self.level);
+        s.required(
+            "to",
+            "the targets; `[]` in a final route discards",
+            &mut self.to,
+        );
+        s.key(
+            "final",
+            "whether later routes do not see what this one takes",
+            &mut self.is_final,
+        );
+    }
+}
+
+/// The table of every setting with its default, in the order of the docs.
+pub fn table() -> Vec<Row> {
+    let mut rows = Vec::new();
+    Draft::default().keys(&mut Section::describe("", &mut rows));
+    rows
+}
+
+/// The version, of which there is one.
+struct Version;
+
+impl Setting for Version {
+    fn expected() -> String {
+        format!("`version: {VERSION}`, the one that this rolog reads")
+    }
+
+    fn read(cursor: &Cursor<'_>) -> Option<Self> {
+        match &cursor.item.kind {
+            ItemKind::Number(number) if number.as_u64() == Some(VERSION) => Some(Version),
+            ItemKind::Number(number) => {
+                cursor.refuse(format!("{number} is not a known version"), Self::expected());
+                None
+            }
+            _ => {
+                cursor.wrong_kind(Self::expected());
+                None
+            }
+        }
+    }
+
+    fn show(&self) -> String {
+        VERSION.to_string()
+    }
+}
+
+impl Setting for Vec<LevelRule> {
+    fn expected() -> String {
+        format!(
+            "a map of names or patterns, each with {}",
+            Threshold::expected()
+        )
+    }
+
+    fn read(cursor: &Cursor<'_>) -> Option<Self> {
+        let mut rules: Vec<LevelRule> = Vec::new();
+        for entry in cursor.entries(&Self::expected())? {
+            let pattern = match LoggerGlob::subtree(&entry.key) {
+                Ok(pattern) => pattern,
+                Err(error) => {
+                    let what = format!("{} is no pattern of loggers: {error}", quoted(&entry.key));
+                    cursor.refuse_key(entry, what, &LoggerGlob::expected());
+                    continue;
+                }
+            };
+            if rules.iter().any(|rule| rule.pattern == pattern) {
+                let what = format!(
+                    "{} means the same loggers as a key above",
+                    quoted(&entry.key)
+                );
+                cursor.refuse_key(entry, what, "each set of loggers once");
+                continue;
+            }
+            if let Some(threshold) = Threshold::read(&cursor.entry(entry)) {
+                rules.push(LevelRule { pattern, threshold });
+            }
+        }
+        Some(rules)
+    }
+
+    fn show(&self) -> String {
+        "info for every logger, unless the host states another".to_owned()
+    }
+}
+
+fn targets(cursor: &Cursor<'_>) -> BTreeMap<TargetName, TargetDraft> {
+    let mut targets = BTreeMap::new();
+    for entry in cursor.entries("a map of targets").unwrap_or_default() {
+        let mut draft = TargetDraft::default();
+        draft.fill(&cursor.entry(entry));
+        match entry.key.parse::<TargetName>() {
+            Ok(name) => {
+                targets.insert(name, draft);
+            }
+            Err(error) => cursor.refuse_key(
+                entry,
+                error.to_string(),
+                "1 to 100 bytes of printable text, such as `app`",
+            ),
+        }
+    }
+    targets
+}
+
+fn routes(cursor: &Cursor<'_>) -> Vec<RouteDraft> {
+    let items = cursor.items("a list of routes").unwrap_or_default();
+    items
+        .iter()
+        .map(|item| {
+            let mut route = RouteDraft::default();
+            route.fill(item);
+            route
+        })
+        .collect()
+}
+
+const MAX_WAIT_FORM: &str = "`block`, or `{ block: { max_wait: 1s } }`";
+
+struct Block {
+    max_wait: MaxWait,
+}
+
+impl Keys for Block {
+    fn keys(&mut self, s: &mut Section<'_>) {
+        s.key(
+            "max_wait",
+            "how long a caller waits at most",
+            &mut self.max_wait,
+        );
+    }
+}
+
+fn block(cursor: &Cursor<'_>) -> MaxWait {
+    let mut block = Block {
+        max_wait: DEFAULT_MAX_WAIT,
+    };
+    block.fill(cursor);
+    block.max_wait
+}
+
+/// A policy as a word, or as a map of the word and its parameter.
+fn policy<'a>(
+    cursor: &Cursor<'a>,
+    words: &[&str],
+    expected: &str,
+) -> Option<(&'a str, Option<Cursor<'a>>)> {
+    let (word, parameter) = match &cursor.item.kind {
+        ItemKind::Text(text) => (text.as_str(), None),
+        ItemKind::Map(entries) if entries.len() == 1 => {
+            (entries[0].key.as_str(), Some(cursor.entry(&entries[0])))
+        }
+        ItemKind::Map(_) => {
+            cursor.refuse("is not one policy", expected);
+            return None;
+        }
+        _ => {
+            cursor.wrong_kind(expected);
+            return None;
+        }
+    };
+    if words.contains(&word) {
+        return Some((word, parameter));
+    }
+    let problem = cursor
+        .problem(format!("{} is not a policy", quoted(word)))
+        .expected(expected)
+        .nearest_of(
+            word.split(':').next().unwrap_or(word),
+            words.iter().copied(),
+        );
+    cursor.sink.push(problem);
+    None
+}
+
+impl Setting for Overflow {
+    fn expected() -> String {
+        format!("`drop_newest`, `drop_oldest`, `{{ drop_below: <level> }}`, {MAX_WAIT_FORM}")
+    }
+
+    fn read(cursor: &Cursor<'_>) -> Option<Self> {
+        let words = ["drop_newest", "drop_oldest", "drop_below", "block"];
+        let expected = Self::expected();
+        match policy(cursor, &words, &expected)? {
+            ("drop_newest", None) => Some(Overflow::DropNewest),
+            ("drop_oldest", None) => Some(Overflow::DropOldest),
+            ("drop_below", Some(level)) => Level::read(&level).map(Overflow::DropBelow),
+            ("drop_below", None) => {
+                cursor.refuse("`drop_below` states no level", "`{ drop_below: warning }`");
+                None
+            }
+            ("block", None) => Some(Overflow::Block {
+                max_wait: DEFAULT_MAX_WAIT,
+            }),
+            ("block", Some(settings)) => Some(Overflow::Block {
+                max_wait: block(&settings),
+            }),
+            (word, _) => {
+                cursor.refuse(format!("`{word}` takes no parameter"), format!("`{word}`"));
+                None
+            }
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Overflow::DropNewest => "drop_newest".to_owned(),
+            Overflow::DropOldest => "drop_oldest".to_owned(),
+            Overflow::DropBelow(level) => format!("{{ drop_below: {level} }}"),
+            Overflow::Block { max_wait } => format!("{{ block: {{ max_wait: {max_wait} }} }}"),
+        }
+    }
+}
+
+impl Setting for RingsOverflow {
+    fn expected() -> String {
+        format!("`drop_newest`, {MAX_WAIT_FORM}")
+    }
+
+    fn read(cursor: &Cursor<'_>) -> Option<Self> {
+        let expected = Self::expected();
+        match policy(cursor, &["drop_newest", "block"], &expected)? {
+            ("block", None) => Some(RingsOverflow::Block {
+                max_wait: DEFAULT_MAX_WAIT,
+            }),
+            ("block", Some(settings)) => Some(RingsOverflow::Block {
+                max_wait: block(&settings),
+            }),
+            (_, None) => Some(RingsOverflow::DropNewest),
+            (word, Some(_)) => {
+                cursor.refuse(format!("`{word}` takes no parameter"), format!("`{word}`"));
+                None
+            }
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            RingsOverflow::DropNewest => "drop_newest".to_owned(),
+            RingsOverflow::Block { max_wait } => format!("{{ block: {{ max_wait: {max_wait} }} }}"),
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Whole pipelines, read as a service reads them.
+
+use std::time::Duration;
+
+use rolog_core::{Level, LevelRange, Threshold};
+
+use super::*;
+
+mod corners;
+mod substitution;
+
+pub(super) fn read(yaml: &str) -> Result<PipelineSpec, Problems> {
+    parse(yaml, "p.yaml", "/etc/shop", &Env::empty())
+}
+
+/// The problems of a pipeline, one line each.
+pub(super) fn wrong(yaml: &str) -> Vec<String> {
+    match read(yaml) {
+        Ok(_) => panic!("accepted: {yaml}"),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn warnings(yaml: &str) -> Vec<String> {
+    let spec = read(yaml).unwrap_or_else(|problems| panic!("{problems}"));
+    spec.warnings().iter().map(ToString::to_string).collect()
+}
+
+const FULL: &str = "\
+version: 1
+plugins:
+  search: [target/release, /usr/lib/rolog]
+levels:
+  '**': info
+  shop.db: debug
+  noisy: off
+targets:
+  app:
+    plugin: file
+    config:
+      path: logs/app.jsonl
+    queue: { max_records: 5000, max_bytes: 8MiB, overflow: { block: { max_wait: 200ms } } }
+    flush:
+      max_size: 100
+      max_bytes: 2MiB
+      interval: 500ms
+      flush_on: off
+      timeout: 10s
+      concurrency: 2
+      max_retries: 5
+      retry_delay: 1.5s
+      progressive_delay: false
+      fallback: rescue
+  rescue:
+    plugin: file
+    config: { path: logs/rescue.jsonl }
+    queue: { overflow: { drop_below: warning } }
+routes:
+  - logger: shop.payments.**
+    level: warning..
+    to: [app, rescue]
+    final: true
+  - to: app
+rings: { bytes: 32MiB, overflow: block }
+max_record: 64KiB
+";
+
+#[test]
+fn a_full_pipeline_is_read() {
+    let spec = read(FULL).unwrap();
+    assert_eq!(spec.search()[0], Path::new("/etc/shop/target/release"));
+    assert_eq!(spec.search()[1], Path::new("/usr/lib/rolog"));
+    assert_eq!(spec.levels()[1].pattern.to_string(), "shop.db.**");
+    assert_eq!(spec.levels()[2].threshold, Threshold::Off);
+    let app = spec.target("app").unwrap();
+    assert_eq!(app.plugin.as_str(), "file");
+    assert_eq!(app.config.value()["path"], "logs/app.jsonl");
+    assert_eq!(app.queue.max_records.get(), 5000);
+    let max_wait = MaxWait::new(Duration::from_millis(200)).unwrap();
+    assert_eq!(app.queue.overflow, Overflow::Block { max_wait });
+    assert_eq!(app.flush.max_size.unwrap().get(), 100);
+    assert_eq!(app.flush.flush_on, None);
+    assert_eq!(app.flush.retry_delay.get(), Duration::from_millis(1500));
+    assert!(!app.flush.progressive_delay);
+    assert_eq!(app.flush.fallback[0].as_str(), "rescue");
+    let rescue = spec.target("rescue").unwrap();
+    assert_eq!(rescue.queue.overflow, Overflow::DropBelow(Level::Warning));
+    assert_eq!(rescue.flush, FlushSpec::default());
+    assert!(spec.routes()[0].is_final);
+    assert_eq!(spec.routes()[0].level.least(), Level::Warning);
+    assert!(spec.routes()[1].logger.is_all());
+    assert_eq!(spec.routes()[1].level, LevelRange::ALL);
+    assert!(matches!(spec.rings().overflow, RingsOverflow::Block { .. }));
+    assert_eq!(spec.max_record().get(), 64 * 1024);
+    assert_eq!(spec.warnings(), []);
+}
+
+#[test]
+fn every_problem_is_reported_at_once_in_the_order_of_the_file() {
+    let problems = wrong(
+        "\
+version: 2
+level: {}
+targets:
+  app:
+    plugin: ../file
+    flush: { max_sise: 1, max_size: 0, interval: -1s, retry_delay: 10, flush_on: eror }
+    queue: { overflow: drop_newst, max_bytes: 64M }
+  'x ': { config: [] }
+routes:
+  - { logger: 'pay*', level: error..info, to: [ap, app, app], final: yes }
+",
+    );
+    let expected = [
+        "p.yaml:1:10: version: 2 is not a known version; expected `version: 1`, the one that this rolog reads",
+        "p.yaml:2:1: level: unknown key; expected version, plugins, levels, targets, routes, rings or max_record; did you mean `levels`?",
+        "p.yaml:5:13: targets.app.plugin: `../file`: the name of a plugin has other characters than letters, digits, `_` and `-`; expected the name of a plugin: letters, digits, `_` and `-`, such as `file`",
+        "p.yaml:6:14: targets.app.flush.max_sise: unknown key; expected max_size, max_bytes, interval, flush_on, timeout, concurrency, max_retries, retry_delay, progressive_delay or fallback; did you mean `max_size`?",
+        "p.yaml:6:37: targets.app.flush.max_size: 0 is out of bounds; expected a number from 1 to 1000000",
+        "p.yaml:6:50: targets.app.flush.interval: `-1s`: it is negative; expected a time from 0s to 1d, such as `600ms`, `1s` or `1h30m`",
+        "p.yaml:6:68: targets.app.flush.retry_delay: `10`: the time has no unit: `10ms`, `10s`?; expected a time from 0s to 1h, such as `600ms`, `1s` or `1h30m`",
+        "p.yaml:6:82: targets.app.flush.flush_on: `eror` is not a level; expected trace, debug, info, warning, error, critical or off; did you mean `error`?",
+        "p.yaml:7:24: targets.app.queue.overflow: `drop_newst` is not a policy; expected `drop_newest`, `drop_oldest`, `{ drop_below: <level> }`, `block`, or `{ block: { max_wait: 1s } }`; did you mean `drop_newest`?",
+        "p.yaml:7:47: targets.app.queue.max_bytes: `64M`: `M` is not a unit of size; expected a size from 1KiB to 1TiB, such as `64MiB`, `1kB` or a number of bytes",
+        "p.yaml:8:3: targets.\"x \": the name of a target has a space at an end; expected 1 to 100 bytes of printable text, such as `app`",
+        "p.yaml:8:9: targets.\"x \": `plugin` is missing; expected the name of a plugin: letters, digits, `_` and `-`, such as `file`",
+        "p.yaml:8:19: targets.\"x \".config: is a list; expected a map",
+        "p.yaml:10:15: routes[0].logger: `pay*`: a `*` stands for a whole segment, never for a part; expected a name or a pattern such as `shop.payments.**`",
+        "p.yaml:10:30: routes[0].level: `error..info`: the range error..info is empty: write info..error; expected a level or a range: `error` (only that), `info..`, `..warning`, `debug..warning`",
+        "p.yaml:10:57: routes[0].to[2]: `app` stands in this list already; expected each target once",
+        "p.yaml:10:70: routes[0].final: `yes` is text; expected true or false",
+    ];
+    assert_eq!(problems, expected);
+}
+
+#[test]
+fn names_that_no_target_has_are_found_with_the_nearest() {
+    let problems = wrong(
+        "\
+version: 1
+targets:
+  app: { plugin: memory, flush: { fallback: [rescu, app] } }
+  rescue: { plugin: memory }
+routes:
+  - to: [ap]
+  - { logger: x, to: [] }
+",
+    );
+    assert_eq!(
+        problems,
+        [
+            "p.yaml:3:46: targets.app.flush.fallback[0]: no target has the name `rescu`; expected app or rescue; did you mean `rescue`?",
+            "p.yaml:3:53: targets.app.flush.fallback[1]: `app` falls back to itself; expected another target",
+            "p.yaml:6:10: routes[0].to[0]: no target has the name `ap`; expected app or rescue; did you mean `app`?",
+            "p.yaml:7:22: routes[1].to: names no target; expected a target, or `final: true` to discard",
+        ]
+    );
+}
+
+#[test]
+fn circles_of_fallbacks_are_shown_whole_and_once() {
+    let problems = wrong(
+        "\
+version: 1
+targets:
+  a: { plugin: null, flush: { fallback: b } }
+  b: { plugin: null, flush: { fallback: [d, c] } }
+  c: { plugin: null, flush: { fallback: a } }
+  d: { plugin: null }
+  e: { plugin: null, flush: { fallback: a } }
+routes: [{ to: a }]
+",
+    );
+    assert_eq!(
+        problems,
+        [
+            "p.yaml:5:41: targets.c.flush.fallback: the fallbacks go round in a circle: a -> b -> c -> a; expected a chain that ends"
+        ]
+    );
+}
+
+#[test]
+fn what_is_hardly_meant_is_a_warning() {
+    let unused = warnings(
+        "\
+version: 1
+targets:
+  app: { plugin: memory, flush: { fallback: rescue } }
+  rescue: { plugin: memory, queue: { max_bytes: 100kB } }
+  lone: { plugin: memory, flush: { fallback: rescue } }
+routes:
+  - { to: app, final: true }
+  - { to: app }
+",
+    );
+    assert_eq!(
+        unused,
+        [
+            "p.yaml:4:49: warning: targets.rescue.queue.max_bytes: a record may be longer than the queue: 256KiB; expected at least `max_record`, or a lower `max_record`",
+            "p.yaml:5:3: warning: targets.lone: no route leads here, nor any fallback of a routed target",
+            "p.yaml:8:5: warning: routes[1]: no record comes here: routes[0] is final and takes them all; expected it before that route",
+        ]
+    );
+    let routeless = warnings("version: 1\ntargets: { app: { plugin: memory } }");
+    assert!(
+        routeless[0].contains("there are no routes"),
+        "{routeless:?}"
+    );
+    assert!(warnings("version: 1").is_empty());
+}
+
+#[test]
+fn a_plugins_refusal_is_shown_at_its_setting() {
+    let spec = read(
+        "\
+version: 1
+targets:
+  app:
+    plugin: http
+    config:
+      url: ftp://x
+      tls.verify: 1
+      headers:
+        - { name: a }
+        - { name: b, value: '' }
+routes: [{ to: app }]
+",
+    )
+    .unwrap();
+    let app: TargetName = "app".parse().unwrap();
+    let at = |path: &str| spec.refusal(&app, path, "wrong").to_string();
+    assert_eq!(at("url"), "p.yaml:6:12: targets.app.config.url: wrong");
+    assert_eq!(
+        at("tls.verify"),
+        "p.yaml:7:19: targets.app.config.\"tls.verify\": wrong"
+    );
+    for path in ["headers[1].value", "/headers/1/value", "$.headers[1].value"] {
+        assert_eq!(
+            at(path),
+            "p.yaml:10:29: targets.app.config.headers[1].value: wrong"
+        );
+    }
+    // What is missing is shown where it would have to be.
+    assert_eq!(
+        at("headers[0].value"),
+        "p.yaml:9:11: targets.app.config.headers[0].value: wrong"
+    );
+    assert_eq!(at(""), "p.yaml:6:7: targets.app.config: wrong");
+    let unknown = spec.unknown_plugin(&app, ["https", "file"]).to_string();
+    assert_eq!(
+        unknown,
+        "p.yaml:4:13: targets.app.plugin: no plugin has the name `http`; expected https or file; did you mean `https`?"
+    );
+}
+
+#[test]
+fn two_targets_on_one_resource_are_refused_at_the_second() {
+    let spec = read(FULL).unwrap();
+    let names: Vec<&TargetName> = spec.targets().keys().collect();
+    let same = ["/var/log/x".to_owned(), "/var/log/x".to_owned()];
+    let problems = spec.shared_resources([(names[0], &same[..]), (names[1], &same[..1])]);
+    assert_eq!(problems.len(), 1);
+    assert_eq!(
+        problems[0].to_string(),
+        "p.yaml:27:5: targets.rescue.config: `/var/log/x` is the resource of target `app` already; expected one target for each resource"
+    );
+}
+
+#[test]
+fn formatting_and_order_do_not_count_as_a_change() {
+    let old = read(
+        "version: 1\ntargets: { a: { plugin: memory, config: { x: 1, y: [2] } } }\nroutes: [{ to: a }]",
+    )
+    .unwrap();
+    let same = read(
+        "# comment\nversion: 1\nroutes:\n  - to: [a]\ntargets:\n  a:\n    config:\n      y: [ 0x2 ]\n      x: 1\n    plugin: 'memory'\n    flush: { interval: 1000ms }\n",
+    )
+    .unwrap();
+    assert_eq!(old.digest(), same.digest());
+    assert!(old.diff(&same).is_empty());
+    let new = read(
+        "version: 1\ntargets:\n  a: { plugin: memory, config: { x: 1, y: [2] }, flush: { interval: 2s } }\n  b: { plugin: memory }\nroutes: [{ to: [a, b] }]",
+    )
+    .unwrap();
+    let diff = old.diff(&new);
+    assert_eq!(diff.targets["a"], TargetChange::Retuned);
+    assert_eq!(diff.targets["b"], TargetChange::Added);
+    assert!(diff.routes && !diff.levels && !diff.rings);
+    let (before, after) = (old.targets["a"].digest(), new.targets["a"].digest());
+    assert_eq!(before.instance, after.instance);
+    assert_ne!(before.stage, after.stage);
+    assert_ne!(old.digest(), new.digest());
+    assert_eq!(new.diff(&old).targets["b"], TargetChange::Removed);
+    let other = read("version: 1\ntargets: { a: { plugin: memory, config: { x: '1', y: [2] } } }\nroutes: [{ to: a }]").unwrap();
+    assert_eq!(old.diff(&other).targets["a"], TargetChange::Replaced);
+}
+
+#[test]
+fn a_pipeline_in_code_passes_the_same_checks() {
+    let spec = PipelineSpec::builder()
+        .base("/srv")
+        .search("plugins")
+        .level("noisy", Threshold::Off)
+        .target("a", Target::of("memory").fallback(["b"]))
+        .target("b", Target::of("memory"))
+        .route(Route::from("**").level("info..").to(["a"]).last())
+        .build()
+        .unwrap();
+    assert_eq!(spec.search(), [Path::new("/srv/plugins")]);
+    assert_eq!(spec.warnings(), []);
+    let problems = PipelineSpec::builder()
+        .level("a*", Level::Debug)
+        .target("a", Target::of("").fallback(["a"]))
+        .target("a", Target::of("x").config(serde_json::json!(1)))
+        .route(Route::from("**").level("eror").to(["b", "b"]))
+        .build()
+        .unwrap_err();
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(lines.len(), 8, "{lines:#?}");
+    for (line, part) in lines.iter().zip([
+        "levels.\"a*\": `a*`: a `*` stands",
+        "targets.a.plugin: the name of a plugin is empty",
+        "targets.a.config: is no JSON object",
+        "targets.a: a target of this name",
+        "routes[0].level: `eror` is not a level",
+        "routes[0].to[1]: `b` stands in this list already",
+        "routes[0].to[0]: no target has the name `b`",
+        "falls back to itself",
+    ]) {
+        assert!(line.contains(part), "{line}: {part}");
+        assert!(line.starts_with("pipeline built in code: "), "{line}");
+    }
+}
+
+#[test]
+fn the_table_lists_every_key_with_the_default_that_holds() {
+    let rows = table();
+    let row = |path: &str| rows.iter().find(|row| row.path == path).expect(path);
+    assert_eq!(row("version").default, "required");
+    assert_eq!(row("max_record").default, "256KiB");
+    assert_eq!(row("rings.bytes").default, "64MiB");
+    assert_eq!(row("targets.<name>.plugin").default, "required");
+    assert_eq!(row("targets.<name>.queue.max_records").default, "100000");
+    assert_eq!(row("targets.<name>.queue.overflow").default, "drop_newest");
+    assert_eq!(row("targets.<name>.flush.max_size").default, "unset");
+    assert_eq!(row("targets.<name>.flush.retry_delay").default, "600ms");
+    assert_eq!(row("targets.<name>.flush.timeout").default, "30s");
+    assert_eq!(row("targets.<name>.flush.fallback").default, "none");
+    assert_eq!(row("routes[].logger").default, "**");
+    assert_eq!(FlushSpec::default().batch_records(None).get(), 500);
+    assert_eq!(FlushSpec::default().batch_records(Some(8)).get(), 8);
+    assert_eq!(FlushSpec::default().batch_records(Some(0)).get(), 500);
+}
