@@ -146,6 +146,7 @@ impl Driver {
         let instance = instance.expect("an active slot has an instance");
         let lane = &mut self.lanes[index];
         let part = lane.parts.front_mut().expect("a lane has a part");
+        let charge = part.charge;
         let batch = match part.buffer() {
             Ok(batch) => batch,
             Err(error) => {
@@ -166,7 +167,9 @@ impl Driver {
             cut: now + self.settings.timeout,
         };
         let retry = part.history.tries > 0;
+        let exact = part.charge;
         self.account(|state, _| {
+            state.recharge(charge, exact);
             state.row.attempts += 1;
             state.row.retries += u64::from(retry);
         });

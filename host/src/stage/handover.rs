@@ -175,6 +175,7 @@ impl Driver {
             return Step::Moved;
         };
         let group = &mut handover.group;
+        let charge = group.charge;
         let batch = match group.buffer() {
             Ok(batch) => batch,
             Err(error) => {
@@ -184,6 +185,9 @@ impl Driver {
                 return Step::Moved;
             }
         };
+        let exact = group.charge;
+        self.account(|state, _| state.recharge(charge, exact));
+        let group = &handover.group;
         let now = SystemTime::now();
         let letters = Letters {
             target: Arc::clone(&self.shared.name),

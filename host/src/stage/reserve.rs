@@ -163,16 +163,21 @@ impl Shared {
         bytes: usize,
     ) -> Result<Option<Reservation>, NoRoom> {
         let bytes = bytes.saturating_add(records.saturating_mul(FRAME_ROOM));
-        let state = self.lock();
+        let mut state = self.lock();
         if state.closed_to_routes() {
             return Err(NoRoom::Disposed);
         }
         if records > state.settings.max_records || bytes > state.settings.max_bytes {
             return Err(NoRoom::TooLarge);
         }
-        Ok(state
-            .has_room(self, records, bytes)
-            .then(|| Reservation::take(self, records, bytes)))
+        if state.has_room(self, records, bytes) {
+            return Ok(Some(Reservation::take(self, records, bytes)));
+        }
+        // Whoever waits for room does not also wait for the open batch to age.
+        state.seal();
+        drop(state);
+        self.work.notify_one();
+        Ok(None)
     }
 
     /// Waits for room. No timer: the caller bounds the wait where it wants one.

@@ -260,7 +260,8 @@ impl State {
         self.open.levels[meta.level.index()] += 1;
         self.row.accept(1);
         let (records, bytes) = (self.open.builder.len(), self.open.builder.bytes());
-        if rules.closes_after(records, bytes, meta.level) {
+        // A full queue has nothing to wait for: its batch will not grow.
+        if rules.closes_after(records, bytes, meta.level) || !self.has_room(shared, 1, FRAME_ROOM) {
             self.seal();
         }
         Append::Accepted

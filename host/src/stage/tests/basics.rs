@@ -1,7 +1,5 @@
 //! Batching, rolog's retry rule, fallback, and the end.
 
-use std::time::Duration;
-
 use rolog_core::delivery::{Class, Outcome};
 use rolog_core::level::Level;
 use tokio::time::Instant;
@@ -10,10 +8,7 @@ use super::super::testing::{
     Call, Step, Witness, World, accept, append, batches_of, pass, settle_down, stage,
 };
 use super::super::*;
-
-const fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
+use super::ms;
 
 #[tokio::test(start_paused = true)]
 async fn batches_close_by_count_and_the_last_record_never_waits_for_the_next() {

@@ -1,0 +1,114 @@
+//! One instance after another.
+
+use rolog_core::delivery::Outcome;
+use tokio::time::Instant;
+
+use super::super::testing::{
+    Call, Step, Witness, World, accept, batches_of, pass, refused, seat, settle_down, stage,
+};
+use super::super::*;
+use super::s;
+
+#[tokio::test(start_paused = true)]
+async fn a_successor_waits_for_the_attempt_and_cuts_nothing_short() {
+    let (old, new) = (World::new(), World::new());
+    old.script([Step::Answer(s(8), Outcome::delivered())]);
+    let witness = Witness::new();
+    let stage = stage("t", batches_of(1), &old, &[], witness.services(false));
+    accept(&stage, 1..=3);
+    settle_down().await;
+    let start = Instant::now();
+    assert_eq!(stage.replace(seat(&new)).await, Ok(()));
+    assert_eq!(start.elapsed(), s(8));
+    settle_down().await;
+    assert_eq!((old.written(), new.written()), (vec![1], vec![2, 3]));
+    assert_eq!(old.calls()[3..], [Call::Flush, Call::Shutdown]);
+    assert!(!old.calls().contains(&Call::Cancel));
+    assert_eq!(stage.status().generation, 2);
+    assert_eq!(witness.events("t"), ["replaced"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn if_the_successor_cannot_be_activated_the_old_one_goes_on() {
+    let (old, new) = (World::new(), World::new());
+    new.fail_activations([refused()]);
+    let stage = stage("t", batches_of(1), &old, &[], Services::default());
+    accept(&stage, [1]);
+    settle_down().await;
+    assert_eq!(stage.replace(seat(&new)).await, Err(refused()));
+    accept(&stage, [2]);
+    settle_down().await;
+    assert_eq!(old.written(), [1, 2]);
+    assert_eq!(old.calls()[3..5], [Call::Flush, Call::Activate]);
+    assert_eq!(stage.status().generation, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_successor_frees_a_target_from_hold_and_quarantine() {
+    let (old, new) = (World::new(), World::new());
+    old.script([Step::now(Outcome::hold(refused()))]);
+    let witness = Witness::new();
+    let held = stage("held", batches_of(1), &old, &[], witness.services(false));
+    accept(&held, [1]);
+    settle_down().await;
+    assert_eq!(held.replace(seat(&new)).await, Ok(()));
+    settle_down().await;
+    assert_eq!(new.written(), [1], "a reload does not hang on what is held");
+
+    let mut settings = batches_of(1);
+    settings.quarantine_after = 1;
+    let panics = World::new();
+    panics.script([Step::Panic]);
+    let stage = stage("q", settings, &panics, &[], witness.services(false));
+    accept(&stage, [2]);
+    pass(s(1)).await;
+    assert_eq!(stage.status().mode, Mode::Quarantined);
+    assert_eq!(stage.row().queued, 1);
+    assert_eq!(stage.replace(seat(&new)).await, Ok(()));
+    settle_down().await;
+    assert_eq!(new.written(), [1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_successor_takes_the_place_of_one_that_still_waits() {
+    let (old, second, third) = (World::new(), World::new(), World::new());
+    old.script([Step::Answer(s(5), Outcome::delivered())]);
+    let stage = stage("t", batches_of(1), &old, &[], Services::default());
+    accept(&stage, [1]);
+    settle_down().await;
+    let (first, last) = tokio::join!(stage.replace(seat(&second)), stage.replace(seat(&third)));
+    assert!(first.is_err() && last.is_ok());
+    assert!(second.calls().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn retuning_keeps_what_is_queued_and_counts_for_what_comes() {
+    let world = World::new();
+    let stage = stage("t", batches_of(100), &world, &[], Services::default());
+    accept(&stage, 1..=3);
+    let mut settings = batches_of(2);
+    settings.max_records = 5;
+    stage.retune(settings, Vec::new()).unwrap();
+    accept(&stage, [4]);
+    settle_down().await;
+    assert_eq!(world.batches(), [[1, 2, 3, 4]]);
+    accept(&stage, [5, 6]);
+    settle_down().await;
+    assert_eq!(world.batches()[1], [5, 6]);
+    let mut wrong = batches_of(2);
+    wrong.concurrency = 0;
+    assert_eq!(
+        stage.retune(wrong, Vec::new()).unwrap_err().setting(),
+        "concurrency"
+    );
+    assert_eq!(stage.settings().max_records, 5, "nothing has changed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stage_that_is_replaced_after_its_end_says_so() {
+    let world = World::new();
+    let stage = stage("t", batches_of(1), &world, &[], Services::default());
+    stage.dispose(s(1)).await;
+    assert!(stage.replace(seat(&world)).await.is_err());
+    assert_eq!(stage.flush(s(1)).await, 0);
+}
