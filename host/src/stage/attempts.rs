@@ -62,22 +62,9 @@ impl Driver {
 
     /// Leaves the instance alone until the attempt settles. Its records go on where they can.
     fn fence(&mut self, id: u64, mut lane: Lane) {
-        let failure = Failure::new(
-            Class::Timeout,
-            format!(
-                "no answer within {:?}, nor within {:?} after it was cancelled",
-                self.settings.timeout, self.settings.grace
-            ),
-        );
         let records = lane.parts.iter().map(|part| u64::from(part.len())).sum();
-        let first = lane.parts.front_mut().expect("a lane has a part");
-        first.history.failed(Instant::now(), failure.clone());
-        let fresh = !std::mem::replace(&mut first.history.maybe_written, true);
-        let interrupted = if fresh { u64::from(first.len()) } else { 0 };
-        self.account(|state, _| {
-            state.row.fenced += 1;
-            state.row.maybe_written += interrupted;
-        });
+        let failure = self.interrupt(&mut lane.parts[0], Instant::now());
+        self.account(|state, _| state.row.fenced += 1);
         self.shared.tell(EventKind::Fenced {
             attempt: id,
             records,
@@ -101,6 +88,23 @@ impl Driver {
             fenced.parts = lane.parts;
         }
         self.fenced.push(fenced);
+    }
+
+    /// Marks a group whose attempt has not answered.
+    pub(super) fn interrupt(&mut self, group: &mut Group, now: Instant) -> Failure {
+        let failure = Failure::new(
+            Class::Timeout,
+            format!(
+                "no answer within {:?}, nor within {:?} after it was cancelled",
+                self.settings.timeout, self.settings.grace
+            ),
+        );
+        group.history.failed(now, failure.clone());
+        if !std::mem::replace(&mut group.history.maybe_written, true) {
+            let n = u64::from(group.len());
+            self.account(|state, _| state.row.maybe_written += n);
+        }
+        failure
     }
 
     /// Starts attempts of lanes that are ready, or sends them on.

@@ -182,6 +182,18 @@ impl Stage {
         Feeder::new(Arc::clone(&self.shared))
     }
 
+    /// The chain in force.
+    pub fn fallbacks(&self) -> Vec<Feeder> {
+        self.shared.lock().fallbacks.clone()
+    }
+
+    /// The row, and how much of what it calls queued is in the queue itself.
+    #[cfg(test)]
+    fn row_and_kept(&self) -> (TargetRow, u64) {
+        let state = self.shared.lock();
+        (state.row.clone(), state.kept())
+    }
+
     /// Room for so many records with so many bytes of payload, if there is any now.
     ///
     /// # Errors

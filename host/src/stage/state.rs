@@ -458,7 +458,6 @@ impl State {
 
     /// What is kept as the row says, for tests: records in the open batch and the sealed ones.
     #[cfg(test)]
-    // Used by the model test.
     pub(super) fn kept(&self) -> u64 {
         let sealed: u64 = self.sealed.iter().map(|group| u64::from(group.len())).sum();
         sealed + self.open.builder.len() as u64

@@ -163,7 +163,13 @@ impl Driver {
     pub(super) async fn finish(mut self) {
         let end = self.drain.map_or_else(Instant::now, |drain| drain.end);
         let mut left_fenced = 0;
-        for lane in std::mem::take(&mut self.lanes) {
+        let now = Instant::now();
+        for mut lane in std::mem::take(&mut self.lanes) {
+            if lane.is_busy() {
+                // No grace was left for it: it is as good as fenced.
+                left_fenced += 1;
+                self.interrupt(&mut lane.parts[0], now);
+            }
             self.give_all(lane.parts, DropReason::Deadline);
         }
         for fenced in std::mem::take(&mut self.fenced) {

@@ -38,6 +38,9 @@ pub(crate) enum Step {
     UntilReleased(Outcome),
     /// Panics.
     Panic,
+    /// Writes so many of the records, and then does this; what that answers writes nothing more
+    /// unless it says that it delivered.
+    Torn(usize, Box<Step>),
 }
 
 impl Step {
@@ -137,6 +140,12 @@ impl World {
         deliveries.collect()
     }
 
+    /// How many attempts were interrupted, by the world's own log: cancelled, or said to be torn.
+    pub(crate) fn cancels(&self) -> usize {
+        let calls = self.calls();
+        calls.iter().filter(|call| **call == Call::Cancel).count()
+    }
+
     /// The most attempts that were under way at once.
     pub(crate) fn most_under_way(&self) -> usize {
         self.under_way.lock().unwrap().1
@@ -201,7 +210,13 @@ impl Instance for Scripted {
             });
             let _under_way = UnderWay::enter(world);
             let step = world.script.lock().unwrap().pop_front();
-            let outcome = match step.unwrap_or(Step::now(Outcome::delivered())) {
+            let mut step = step.unwrap_or(Step::now(Outcome::delivered()));
+            if let Step::Torn(n, then) = step {
+                let torn = &records[..n.min(records.len())];
+                world.written.lock().unwrap().extend(torn);
+                step = *then;
+            }
+            let outcome = match step {
                 Step::Answer(Duration::ZERO, outcome) => outcome,
                 Step::Answer(wait, outcome) => {
                     tokio::select! {
@@ -219,7 +234,9 @@ impl Instance for Scripted {
                     world.release.notified().await;
                     outcome
                 }
-                Step::Panic => panic!("scripted"),
+                // Without the hook's message on standard error.
+                Step::Panic => std::panic::resume_unwind(Box::new("scripted")),
+                Step::Torn(..) => panic!("torn once only"),
             };
             world.answer(&records, &outcome);
             outcome
@@ -465,7 +482,7 @@ pub(in crate::stage) fn sealed(records: &[(u64, Level)]) -> Sealed {
 
 /// Lets everything that can run now run, without the clock moving.
 pub(crate) async fn settle_down() {
-    for _ in 0..100 {
+    for _ in 0..40 {
         tokio::task::yield_now().await;
     }
 }

@@ -90,6 +90,7 @@ async fn without_room_in_the_fallback_the_primary_keeps_the_batch_while_it_can()
     let mut settings = batches_of(2);
     settings.max_records = 100;
     let app = stage("app", settings, &bad, &[&rescue], witness.services(true));
+    settle_down().await;
     accept(&app, 1..=6);
     pass(s(10)).await;
     assert_eq!((app.row().fell_back, app.row().queued), (2, 4));
@@ -114,6 +115,7 @@ async fn a_primary_that_is_full_asks_the_next_of_the_chain_and_then_the_dead_let
     let mut settings = batches_of(2);
     settings.max_records = 8;
     let app = stage("app", settings, &bad, &[&b, &c], witness.services(true));
+    settle_down().await;
     accept(&app, 1..=8);
     pass(s(10)).await;
     // b has 1 and 2; the queue is below its mark with the rest.

@@ -4,6 +4,7 @@ mod basics;
 mod breaker;
 mod chain;
 mod fence;
+mod model;
 mod outcomes;
 mod overflow;
 mod reserve;
