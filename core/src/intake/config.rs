@@ -66,6 +66,14 @@ pub(super) struct Layout {
 }
 
 impl IntakeConfig {
+    /// Whether an [`Intake`](super::Intake) can be made of these settings.
+    ///
+    /// # Errors
+    /// Rings that cannot hold the longest record, or that cannot be addressed.
+    pub fn check(&self) -> Result<(), Error> {
+        self.layout().map(|_| ())
+    }
+
     /// The shared queue gets an eighth, and no less than three of the largest entries: then one of
     /// them finds room whenever the queue is drained, wherever in it the last one ended and with the
     /// errors' quarter left alone. So whoever waits for room is served some day.

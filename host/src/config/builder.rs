@@ -206,30 +206,33 @@ impl PipelineBuilder {
 
     /// Adds a route after those that are there.
     pub fn route(mut self, route: Route) -> Self {
+        let Route {
+            logger,
+            level,
+            to,
+            is_final,
+        } = route;
         let path = SettingPath::root()
             .key("routes")
             .index(self.draft.routes.len());
         let mut draft = RouteDraft {
-            is_final: route.is_final,
+            is_final,
             ..RouteDraft::default()
         };
-        match route.logger.parse() {
+        match logger.parse() {
             Ok(logger) => draft.logger = logger,
-            Err(error) => self.refuse(
-                path.key("logger"),
-                format!("{}: {error}", quoted(&route.logger)),
-            ),
+            Err(error) => self.refuse(path.key("logger"), format!("{}: {error}", quoted(&logger))),
         }
-        match route.level.parse::<LevelRange>() {
-            Ok(level) => draft.level = level,
+        match level.parse::<LevelRange>() {
+            Ok(range) => draft.level = range,
             Err(error) => {
                 self.refuse(path.key("level"), error.to_string());
                 if let Some(problem) = self.problems.last_mut() {
-                    problem.nearest = nearest(&route.level, LEVELS).map(str::to_owned);
+                    problem.nearest = nearest(&level, LEVELS).map(str::to_owned);
                 }
             }
         }
-        draft.to = Some(self.names(&path.key("to"), &route.to));
+        draft.to = Some(self.names(&path.key("to"), &to));
         self.draft.routes.push(draft);
         self
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use rolog_core::LevelRange;
 
-use super::amount::ShowSize;
 use super::names::TargetName;
 use super::path::SettingPath;
 use super::places::Places;
 use super::problem::{Problem, Severity, quoted};
 use super::sections::Draft;
+use super::tuning::intake_config;
+use super::units::ShowSize;
 
 /// Checks a draft. The problems have their places.
 pub(crate) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
@@ -175,14 +176,15 @@ impl Checker<'_> {
     }
 
     fn sizes(&mut self) {
-        let (max_record, bytes) = (self.draft.max_record.get(), self.draft.rings.bytes.get());
-        if max_record > bytes / 2 {
+        let rings = intake_config(&self.draft.rings, self.draft.max_record);
+        if let Err(error) = rings.check() {
             self.report(
-                SettingPath::root().key("max_record"),
-                format!("{} does not fit into the rings twice", ShowSize(max_record)),
-                &format!("at most half of rings.bytes, which is {}", ShowSize(bytes)),
+                SettingPath::root().key("rings"),
+                error.to_string(),
+                "more room, or shorter records",
             );
         }
+        let max_record = self.draft.max_record.get();
         for (name, target) in &self.draft.targets {
             let room = target.queue.max_bytes.get();
             if room < max_record {

@@ -131,6 +131,10 @@ pub enum TargetChange {
 }
 
 /// What a new pipeline changes.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a section of the file that differs or does not"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PipelineDiff {
     /// Every target of both.

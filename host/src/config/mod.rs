@@ -24,6 +24,7 @@ mod marks;
 mod names;
 mod path;
 mod places;
+mod policy;
 mod problem;
 mod read;
 mod secrets;
@@ -32,7 +33,10 @@ mod settings;
 mod source;
 mod spec;
 mod substitute;
+mod syntax;
 mod tree;
+mod tuning;
+mod units;
 
 #[cfg(test)]
 mod tests;
@@ -259,14 +263,20 @@ impl PipelineSpec {
         target: &TargetName,
         known: impl IntoIterator<Item = &'a str> + Clone,
     ) -> Problem {
+        let written = self.target(target.as_str()).map_or("", |t| &t.plugin);
+        self.plugin_problem(target, format!("no plugin has the name `{written}`"))
+            .expected(read::one_of(known.clone()))
+            .nearest_of(written, known)
+    }
+
+    /// A problem with the plugin that a target names, at the place of the name. Secrets in `what` are
+    /// masked.
+    pub fn plugin_problem(&self, target: &TargetName, what: impl Into<String>) -> Problem {
         let path = SettingPath::root()
             .key("targets")
             .key(target.as_str())
             .key("plugin");
-        let written = self.target(target.as_str()).map_or("", |t| &t.plugin);
-        self.problem_at(path, format!("no plugin has the name `{written}`"))
-            .expected(read::one_of(known.clone()))
-            .nearest_of(written, known)
+        self.problem_at(path, what)
     }
 
     /// Finds targets that would write to one resource, such as the same file.

@@ -27,7 +27,9 @@ pub enum Severity {
 /// One thing that is wrong with a pipeline.
 ///
 /// Displayed as one line:
-/// `pipeline.yaml:9:7: targets.app.flush.max_sise: unknown key; expected max_size or …; did you mean `max_size`?`
+/// ```text
+/// pipeline.yaml:9:7: targets.app.flush.max_sise: unknown key; expected max_size or …; did you mean `max_size`?
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Whether it refuses the pipeline.

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use rolog_core::{Level, LevelRange, Threshold};
 
-use super::amount::{Count, ShowSize, ShowTime, Size, Time, parse_size, parse_time};
+use super::amount::{Count, Size, Time};
 use super::names::{PluginName, TargetName};
 use super::problem::quoted;
 use super::read::{Cursor, Setting};
 use super::tree::ItemKind;
+use super::units::{ShowSize, ShowTime, parse_size, parse_time};
 use crate::pattern::LoggerGlob;
 
 pub(crate) const LEVELS: [&str; 6] = ["trace", "debug", "info", "warning", "error", "critical"];
@@ -20,24 +21,22 @@ impl<const MIN: usize, const MAX: usize> Setting for Count<MIN, MAX> {
 
     fn read(cursor: &Cursor<'_>) -> Option<Self> {
         let value = match &cursor.item.kind {
-            ItemKind::Number(number) => match number.as_u64() {
-                Some(value) => value,
-                None => {
+            ItemKind::Number(number) => {
+                let Some(value) = number.as_u64() else {
                     cursor.refuse(format!("{number} is not such a number"), Self::expected());
                     return None;
-                }
-            },
+                };
+                value
+            }
             // Within { } a substitution has to stand in quotes, so it arrives as text.
-            ItemKind::Text(text) if cursor.item.substituted => match text.trim().parse() {
-                Ok(value) => value,
-                Err(_) => {
-                    cursor.refuse(
-                        format!("{} is not a number", quoted(text)),
-                        Self::expected(),
-                    );
+            ItemKind::Text(text) if cursor.item.substituted => {
+                let Ok(value) = text.trim().parse() else {
+                    let what = format!("{} is not a number", quoted(text));
+                    cursor.refuse(what, Self::expected());
                     return None;
-                }
-            },
+                };
+                value
+            }
             _ => {
                 cursor.wrong_kind(Self::expected());
                 return None;

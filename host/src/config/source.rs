@@ -109,21 +109,20 @@ fn end_of(before: &str) -> Place {
 mod tests {
     use super::*;
 
-    fn place(line: usize, column: usize) -> Option<Place> {
-        Some(Place { line, column })
-    }
-
     #[test]
     fn what_is_not_text_is_named_with_its_place() {
         let nul = text(b"version: 1\nx: \0").unwrap_err();
-        assert_eq!(nul.place, place(2, 4));
+        assert_eq!(nul.place, Some(Place { line: 2, column: 4 }));
         assert!(nul.what.contains("U+0000"));
         let latin = text(b"a: 1\n\n\xC3\xA4\xE4: 1").unwrap_err();
-        assert_eq!(latin.place, place(3, 2));
+        assert_eq!(latin.place, Some(Place { line: 3, column: 2 }));
         assert!(latin.what.contains("0xE4"));
         assert!(text(b"\xFF\xFEv\0").unwrap_err().what.contains("UTF-16"));
         assert_eq!(text(b"\xEF\xBB\xBFversion: 1").unwrap(), "version: 1");
-        assert_eq!(text("a\u{FEFF}".as_bytes()).unwrap_err().place, place(1, 2));
+        assert_eq!(
+            text("a\u{FEFF}".as_bytes()).unwrap_err().place,
+            Some(Place { line: 1, column: 2 })
+        );
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub type BatchRecords = Count<1, 1_000_000>;
 /// How many bytes a batch has at most.
 pub type BatchBytes = Size<1, GIB>;
 /// How old the first record of a batch gets before the batch goes out.
-pub type Interval = Time<0, { 24 * HOUR }>;
+pub type Interval = Time<1, { 24 * HOUR }>;
 /// How long an attempt may take.
 pub type Timeout = Time<1, HOUR>;
 /// How many batches of a target are in flight.
@@ -151,7 +151,7 @@ impl Default for FlushSpec {
             max_size: None,
             max_bytes: Size::of::<MIB>(),
             interval: Time::of::<SECOND>(),
-            flush_on: Some(Level::Error),
+            flush_on: None,
             timeout: Time::of::<{ 30 * SECOND }>(),
             concurrency: Count::of::<1>(),
             max_retries: Count::of::<3>(),

@@ -7,6 +7,7 @@ use rolog_core::{Level, LevelRange, Threshold};
 use super::*;
 
 mod corners;
+mod reference;
 mod substitution;
 
 pub(super) fn read(yaml: &str) -> Result<PipelineSpec, Problems> {
@@ -117,7 +118,7 @@ routes:
         "p.yaml:5:13: targets.app.plugin: `../file`: the name of a plugin has other characters than letters, digits, `_` and `-`; expected the name of a plugin: letters, digits, `_` and `-`, such as `file`",
         "p.yaml:6:14: targets.app.flush.max_sise: unknown key; expected max_size, max_bytes, interval, flush_on, timeout, concurrency, max_retries, retry_delay, progressive_delay or fallback; did you mean `max_size`?",
         "p.yaml:6:37: targets.app.flush.max_size: 0 is out of bounds; expected a number from 1 to 1000000",
-        "p.yaml:6:50: targets.app.flush.interval: `-1s`: it is negative; expected a time from 0s to 1d, such as `600ms`, `1s` or `1h30m`",
+        "p.yaml:6:50: targets.app.flush.interval: `-1s`: it is negative; expected a time from 1ms to 1d, such as `600ms`, `1s` or `1h30m`",
         "p.yaml:6:68: targets.app.flush.retry_delay: `10`: the time has no unit: `10ms`, `10s`?; expected a time from 0s to 1h, such as `600ms`, `1s` or `1h30m`",
         "p.yaml:6:82: targets.app.flush.flush_on: `eror` is not a level; expected trace, debug, info, warning, error, critical or off; did you mean `error`?",
         "p.yaml:7:24: targets.app.queue.overflow: `drop_newst` is not a policy; expected `drop_newest`, `drop_oldest`, `{ drop_below: <level> }`, `block`, or `{ block: { max_wait: 1s } }`; did you mean `drop_newest`?",
@@ -330,6 +331,58 @@ fn a_pipeline_in_code_passes_the_same_checks() {
         assert!(line.contains(part), "{line}: {part}");
         assert!(line.starts_with("pipeline built in code: "), "{line}");
     }
+}
+
+#[test]
+fn a_target_with_defaults_is_a_stage_with_defaults() {
+    let spec = read("version: 1\ntargets: { a: { plugin: memory } }\nroutes: [{ to: a }]").unwrap();
+    let settings = spec.targets["a"].stage_settings(None);
+    assert_eq!(settings, crate::stage::StageSettings::default());
+    assert_eq!(spec.targets["a"].stage_settings(Some(7)).batch.max_size, 7);
+    let rings = spec.intake_config();
+    assert_eq!(rings.bytes, 64 << 20);
+    assert_eq!(rings.max_record, 256 << 10);
+    assert_eq!(rings.flush_on, None);
+    let full = read(&FULL.replace("flush_on: off", "flush_on: critical")).unwrap();
+    assert_eq!(full.intake_config().flush_on, Some(Level::Critical));
+    let app = full.targets["app"].stage_settings(Some(7));
+    assert_eq!(app.batch.max_size, 100);
+    assert_eq!(
+        app.overflow,
+        crate::stage::Overflow::Block(Duration::from_millis(200))
+    );
+    assert_eq!(app.retry.delay(3), Some(Duration::from_millis(1500)));
+}
+
+#[test]
+fn whatever_the_file_may_say_a_stage_and_the_rings_take() {
+    for (size, amount, time) in [("1", "1KiB", "1ms"), ("64", "1GiB", "1h")] {
+        let yaml = format!(
+            "version: 1
+targets:
+  a:
+    plugin: memory
+    queue: {{ max_records: {size}, max_bytes: {amount} }}
+    flush:
+      max_size: {size}
+      max_bytes: {amount}
+      interval: {time}
+      timeout: {time}
+      concurrency: {size}
+      max_retries: {size}
+      retry_delay: {time}
+routes: [{{ to: a }}]
+"
+        );
+        let spec = read(&yaml).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(spec.targets["a"].stage_settings(None).check(), Ok(()));
+    }
+    assert!(read("version: 1\nrings: { bytes: 64KiB }\nmax_record: 1KiB").is_ok());
+    let tight = wrong("version: 1\nrings: { bytes: 1MiB }\n");
+    assert!(
+        tight[0].starts_with("p.yaml:2:8: rings: rings of 1048576 bytes are too small"),
+        "{tight:?}"
+    );
 }
 
 #[test]

@@ -82,6 +82,9 @@ impl Overrides {
     }
 }
 
+/// The next router's number. Relaxed: it only has to differ.
+static SERIAL: AtomicU64 = AtomicU64::new(1);
+
 /// Compiles a [`Router`] with what the file does not know.
 #[must_use]
 pub struct RouterBuilder<'a> {
@@ -155,7 +158,6 @@ impl<'a> RouterBuilder<'a> {
                 is_final: route.is_final,
             });
         }
-        static SERIAL: AtomicU64 = AtomicU64::new(1);
         Router {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             overrides: Levels::compile(self.overrides),

@@ -156,15 +156,18 @@ fn nesting_and_unfolding_are_bounded() {
     assert!(wrong(&deeper)[0].contains("p.yaml:1:"));
     let dashes = format!("x:\n{}", "- ".repeat(500_000));
     assert!(wrong(&dashes)[0].contains("nested deeper than 64 levels"));
-    let blocks: String = (0..100)
-        .map(|level| format!("{}a:\n", " ".repeat(level)))
+    let blocks: Vec<String> = (0..100).map(|level| " ".repeat(level) + "a:").collect();
+    assert!(wrong(&blocks.join("\n"))[0].contains("nested deeper than 64 levels"));
+    let bomb: Vec<String> = (0..20)
+        .map(|level| {
+            let below = match level {
+                0 => "x".to_owned(),
+                level => format!("*a{}", level - 1),
+            };
+            format!("a{level}: &a{level} [{}]", vec![below; 10].join(", "))
+        })
         .collect();
-    assert!(wrong(&blocks)[0].contains("nested deeper than 64 levels"));
-    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
-    for level in 1..20 {
-        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-        bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
-    }
+    let bomb = bomb.join("\n");
     assert!(
         wrong(&bomb)[0].contains("unfolds to more than 100000 values"),
         "{:?}",
