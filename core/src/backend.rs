@@ -69,6 +69,9 @@ pub trait Backend: Send + Sync {
     /// The least level that a logger of this name lets through; `None`: nothing.
     fn gate(&self, logger: &str) -> Option<Level>;
 
+    /// Whether a target that this logger is routed to is full and asks its callers to wait.
+    fn is_pressed(&self, logger: &str) -> bool;
+
     /// Waits, no longer than the configuration bounds it, until the targets of this logger have room
     /// again. Called by the slow path of a log call while a target with `overflow: block` is full.
     fn wait_for_room(&self, logger: u32, level: Level);

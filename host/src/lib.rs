@@ -1,10 +1,44 @@
 //! The plugin-driven logging pipeline that a service embeds, and the `rolog` command.
+//!
+//! A service starts a [`Host`] from a YAML pipeline, takes loggers from its factory, and disposes it
+//! at the end:
+//!
+//! ```text
+//! logger ─▶ ring ─▶ pump ─▶ routes ─▶ flush stage ─▶ plugin
+//!  (service thread)  (one thread)      (one a target: batches, retries, fallback, account)
+//! ```
+//!
+//! * [`Host`] and [`HostBuilder`]: starting, flushing, disposing, looking at what happens.
+//! * [`config`] and [`router`]: the pipeline file, and where records go by it.
+//! * [`stage`]: what stands between the routes and any target.
+//! * [`loader`]: plugins that are dynamic libraries.
+//! * [`lines`] and [`run`]: what the `rolog` command reads, and what it accounts for.
 
+mod builtin;
+mod catalog;
 pub mod config;
+mod error;
+mod event_text;
+mod feedback;
+mod host;
+mod in_process;
 pub mod instance;
+mod ledger;
 pub mod lines;
 pub mod loader;
 pub mod pattern;
+mod pipeline;
+mod pump;
+mod report;
 pub mod router;
+mod routes;
 pub mod run;
 pub mod stage;
+mod voices;
+mod waiting;
+
+pub use builtin::{Memory, MemoryRecord};
+pub use error::Error;
+pub use host::{Host, HostBuilder};
+pub use ledger::{Ledger, SourceRow};
+pub use report::Report;

@@ -72,10 +72,11 @@ pub async fn instance(
     target: &str,
     config: &Value,
 ) -> Result<Arc<dyn Instance>, Failure> {
-    let maker = library
-        .maker(&Setup::new(target), config)
+    let setup = Setup::new(target);
+    let plan = library
+        .validate(config, &setup)
         .unwrap_or_else(|error| panic!("{error}"));
-    maker.create().await
+    library.maker(&setup, config, plan).create().await
 }
 
 /// Keeps what plugins say.

@@ -41,7 +41,9 @@ async fn a_loaded_plugin_goes_through_its_whole_life() {
     assert_eq!(description.capabilities, ["echo"]);
 
     let setup = Setup::new("app").relative_to(folder.path());
-    let maker = library.maker(&setup, &json!({ "path": "out" })).unwrap();
+    let config = json!({ "path": "out" });
+    let plan = library.validate(&config, &setup).unwrap();
+    let maker = library.maker(&setup, &config, plan);
     assert_eq!(maker.preferred_batch(), Some(250));
     assert_eq!(maker.resources(), [format!("file:{}", path.display())]);
 

@@ -50,6 +50,7 @@ impl Registry {
         // A pipeline that changed its levels in between did not see this logger yet.
         if let Ok(backend) = shared.backend() {
             logger.gate().set_least(backend.gate(logger.name()));
+            logger.gate().set_blocked(backend.is_pressed(logger.name()));
         }
         logger
     }

@@ -303,13 +303,13 @@ impl<'b> Encoder<'b> {
     }
 
     /// Closes what was opened last. What nests too deep is replaced by a mark.
-    pub(crate) fn end(&mut self, mark: Mark) {
+    pub(crate) fn end(&mut self, Mark(start): Mark) {
         self.depth -= 1;
         if self.depth + 1 >= MAX_DEPTH {
-            self.out.truncate(mark.0);
+            self.out.truncate(start);
             self.str("[nested too deep]");
         } else {
-            self.close(mark.0);
+            self.close(start);
         }
     }
 

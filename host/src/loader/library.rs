@@ -155,23 +155,21 @@ impl Library {
             .map_or(Ok(validation.plan), Err)
     }
 
-    /// Builds instances for one target from a configuration that is validated here.
-    ///
-    /// # Errors
-    /// What the plugin refuses, by path.
+    /// Builds instances for one target from a configuration that [`Library::validate`] has accepted
+    /// with this plan.
     pub fn maker(
         &self,
         setup: &Setup,
         config: &serde_json::Value,
-    ) -> Result<impl Maker + use<>, ConfigError> {
-        let plan = self.validate(config, setup)?;
-        Ok(PluginMaker::new(
+        plan: Plan,
+    ) -> impl Maker + use<> {
+        PluginMaker::new(
             self.clone(),
             setup.target().to_owned(),
             config.to_string(),
             encode(setup),
             plan,
-        ))
+        )
     }
 
     /// Sets the least level, by its code, of what the plugin's own logging hands over. A library

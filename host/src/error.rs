@@ -1,0 +1,67 @@
+//! The one error type of this crate's front: starting, checking and reloading a pipeline.
+
+use std::fmt;
+
+use crate::config::{Problem, Problems};
+
+/// Why a pipeline could not be started. Opaque; ask the predicates what kind it is.
+#[derive(Debug)]
+pub struct Error(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Config(Problems),
+    System {
+        what: &'static str,
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn system(what: &'static str, source: std::io::Error) -> Self {
+        Error(Kind::System { what, source })
+    }
+
+    /// The configuration is wrong; [`Error::problems`] says where.
+    pub fn is_config(&self) -> bool {
+        matches!(self.0, Kind::Config(_))
+    }
+
+    /// The operating system refused a thread or a file.
+    pub fn is_system(&self) -> bool {
+        matches!(self.0, Kind::System { .. })
+    }
+
+    /// What is wrong with the configuration, each with its place.
+    pub fn problems(&self) -> &[Problem] {
+        match &self.0 {
+            Kind::Config(problems) => problems,
+            Kind::System { .. } => &[],
+        }
+    }
+}
+
+impl From<Problems> for Error {
+    fn from(problems: Problems) -> Self {
+        Error(Kind::Config(problems))
+    }
+}
+
+impl fmt::Display for Error {
+    /// The problems of a configuration, a line each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Config(problems) => problems.fmt(f),
+            Kind::System { what, .. } => write!(f, "cannot start {what}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            Kind::Config(_) => None,
+            Kind::System { source, .. } => Some(source),
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! The handle that a service holds.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use rolog_core::intake::{Intake, IntakeConfig, RingOverflow};
+use rolog_core::{BoxTarget, Level, LogTarget, LoggerFactory};
+use rolog_plugin::Linked;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::builtin::Memory;
+use crate::catalog::{Catalog, PreparedTargets};
+use crate::config::{self, Env, PipelineSpec, Problem, RingsOverflow};
+use crate::error::Error;
+use crate::feedback::Feedback;
+use crate::ledger::{Ledger, PumpCounts};
+use crate::loader::{Loader, LoaderSettings};
+use crate::pipeline::{Link, Pipeline, Pressure, Shape, start_stages};
+use crate::pump::Pump;
+use crate::report::Report;
+use crate::routes::InForce;
+use crate::stage::{Event, EventSink, RateLimited, Services, Status};
+use crate::voices::Voices;
+use crate::waiting::Slots;
+
+/// How long a host that is dropped without [`Host::dispose`] takes to deliver what it has.
+const DROP_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How many events of one kind and target are told in a window.
+const EVENTS: u32 = 10;
+const EVENT_WINDOW: Duration = Duration::from_secs(10);
+
+/// A running pipeline.
+///
+/// It has a thread of its own for the pump and a tokio runtime of its own for the targets; it never
+/// uses the service's, and works in services that have none. Dropping it delivers what is queued,
+/// for at most 10 seconds, on the thread that drops it; [`Host::dispose`] takes a deadline and
+/// reports what became of every record.
+///
+/// ```no_run
+/// use rolog_core::info;
+/// use rolog_host::Host;
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), rolog_host::Error> {
+/// let host = Host::start("pipeline.yaml")?;
+/// let log = host.factory().get_logger("shop.orders");
+/// info!(log, "order {id} accepted", id = 42, total = 19.99);
+/// let report = host.dispose_blocking(Duration::from_secs(10));
+/// assert!(report.is_complete());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Host {
+    pipeline: Arc<Pipeline>,
+    catalog: Arc<Catalog>,
+    warnings: Vec<Problem>,
+    /// `None` only within `drop`.
+    runtime: Option<Runtime>,
+}
+
+impl Host {
+    /// Starts the pipeline of a file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file and with the targets in it, each at its place.
+    pub fn start(path: impl AsRef<Path>) -> Result<Host, Error> {
+        Host::builder().file(path).start()
+    }
+
+    /// For pipelines in code, for plugins that are linked in, and for targets of the service's own.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// Where loggers come from.
+    pub fn factory(&self) -> &LoggerFactory {
+        &self.pipeline.factory
+    }
+
+    /// The account of every record so far.
+    pub fn ledger(&self) -> Ledger {
+        self.pipeline.ledger()
+    }
+
+    /// What each target is doing, by name.
+    pub fn status(&self) -> BTreeMap<String, Status> {
+        let shape = self.pipeline.shape();
+        let stages = shape.stages.iter();
+        stages
+            .map(|(name, stage)| (name.to_string(), stage.status()))
+            .collect()
+    }
+
+    /// What works in the configuration and is hardly meant.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// The records that a target with `plugin: memory` keeps.
+    pub fn memory(&self, target: &str) -> Option<Memory> {
+        self.catalog.memory(target)
+    }
+
+    /// Waits until everything that was logged before the call has been delivered, or given to a
+    /// fallback and delivered there, or dropped. Returns how many records are still queued when the
+    /// deadline ends the wait; 0 means that there are none.
+    pub async fn flush(&self, deadline: Duration) -> u64 {
+        let Some(runtime) = &self.runtime else {
+            return 0;
+        };
+        let flushed = runtime.spawn(Arc::clone(&self.pipeline).flush(deadline));
+        flushed.await.unwrap_or(u64::MAX)
+    }
+
+    /// [`Host::flush`] for code without an async runtime.
+    pub fn flush_blocking(&self, deadline: Duration) -> u64 {
+        self.run(deadline, |pipeline| pipeline.flush(deadline))
+            .unwrap_or(u64::MAX)
+    }
+
+    /// Ends the pipeline: from now on log calls are dropped and counted; what was logged before is
+    /// routed, and every target delivers its queue, by the deadline. What cannot be delivered goes
+    /// to fallbacks and dead letters. The report says what became of every record.
+    pub async fn dispose(&self, deadline: Duration) -> Report {
+        let pipeline = Arc::clone(&self.pipeline);
+        let ended = pipeline
+            .runtime
+            .spawn(Arc::clone(&pipeline).dispose(deadline));
+        match ended.await {
+            Ok(report) => report,
+            Err(_cancelled) => Report::new(pipeline.ledger(), Vec::new(), false),
+        }
+    }
+
+    /// [`Host::dispose`] for code without an async runtime.
+    pub fn dispose_blocking(&self, deadline: Duration) -> Report {
+        self.run(deadline, |pipeline| pipeline.dispose(deadline))
+            .unwrap_or_else(|| Report::new(self.pipeline.ledger(), Vec::new(), false))
+    }
+
+    /// Runs a future on the pipeline's runtime and waits for it on this thread, on a condition and
+    /// not by driving it: the thread may belong to another runtime.
+    fn run<F>(
+        &self,
+        deadline: Duration,
+        future: impl FnOnce(Arc<Pipeline>) -> F,
+    ) -> Option<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        /// What an orderly end takes beyond its deadline at most.
+        const SLACK: Duration = Duration::from_secs(5);
+        let future = future(Arc::clone(&self.pipeline));
+        let (done, answer) = std::sync::mpsc::sync_channel(1);
+        self.pipeline.runtime.spawn(async move {
+            // The caller may have given up.
+            let _ = done.try_send(future.await);
+        });
+        answer.recv_timeout(deadline.saturating_add(SLACK)).ok()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if !self.pipeline.is_forked() {
+            let _ = self.dispose_blocking(DROP_DEADLINE);
+        }
+        if let Some(runtime) = self.runtime.take() {
+            // A runtime must not be dropped on a thread that drives another one.
+            if self.pipeline.is_forked() {
+                std::mem::forget(runtime);
+            } else {
+                runtime.shutdown_background();
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host")
+            .field("factory", self.factory())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Collects what a pipeline is started from.
+#[derive(Default)]
+#[must_use = "nothing runs before `start`"]
+pub struct HostBuilder {
+    source: Source,
+    env: Option<Env>,
+    linked: Vec<Linked>,
+    targets: BTreeMap<String, BoxTarget>,
+    min_level: Option<Level>,
+    on_event: Vec<Box<dyn Fn(&Event) + Send + Sync>>,
+}
+
+#[derive(Default)]
+enum Source {
+    /// No routes and no targets but those that are added to the factory.
+    #[default]
+    Nothing,
+    File(PathBuf),
+    Spec(Box<PipelineSpec>),
+}
+
+impl HostBuilder {
+    /// The pipeline of this file.
+    pub fn file(mut self, path: impl AsRef<Path>) -> Self {
+        self.source = Source::File(path.as_ref().to_owned());
+        self
+    }
+
+    /// A pipeline that was built in code, or parsed by [`config::parse`].
+    pub fn pipeline(mut self, spec: PipelineSpec) -> Self {
+        self.source = Source::Spec(Box::new(spec));
+        self
+    }
+
+    /// The variables that `${NAME}` stands for; those of the process unless set.
+    pub fn env(mut self, env: Env) -> Self {
+        self.env = Some(env);
+        self
+    }
+
+    /// A plugin that is linked into the service: `link(rolog_plugin::linked::<File>())`. Targets
+    /// whose `plugin` is its name are made of it, and not of a library.
+    pub fn link(mut self, plugin: Linked) -> Self {
+        self.linked.push(plugin);
+        self
+    }
+
+    /// A target of the service's own, for the configuration to name: the target `name` there has
+    /// `plugin: in-process`.
+    pub fn target(mut self, name: impl Into<String>, target: impl LogTarget) -> Self {
+        self.targets.insert(name.into(), Box::new(target));
+        self
+    }
+
+    /// The least level of loggers of which the configuration says nothing;
+    /// [`LoggerFactory::default_min_level`] unless set.
+    pub fn min_level(mut self, level: Level) -> Self {
+        self.min_level = Some(level);
+        self
+    }
+
+    /// Called when something happens at a target: it failed, recovered, dropped records, and so on.
+    /// On a thread of the pipeline, so it must not block. At most ten of a kind in ten seconds; each
+    /// says how many were held back before it. The same events are records of the logger `rolog`.
+    pub fn on_event(mut self, call: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.on_event.push(Box::new(call));
+        self
+    }
+
+    /// Checks the configuration, the plugins' part of it included, and starts nothing.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each at its place. Otherwise the warnings.
+    pub fn check(self) -> Result<Vec<Problem>, Error> {
+        let spec = self.source.read(self.env)?;
+        let loader = Loader::new(loader_settings(&spec), Arc::new(()));
+        let catalog = Catalog::new(loader, self.linked, self.targets);
+        let prepared = catalog.prepare(&spec)?;
+        Ok(warnings(&spec, &prepared))
+    }
+
+    /// Starts the pipeline. Targets that cannot connect now are tried again, and their records take
+    /// the fallback: a service starts without its log server.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the configuration, each at its place; a thread that cannot be
+    /// started.
+    pub fn start(self) -> Result<Host, Error> {
+        let spec = self.source.read(self.env)?;
+        let intake = Intake::new(intake_config(&spec))
+            .map_err(|error| Error::system("the rings", std::io::Error::other(error)))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("rolog-stages")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::system("the pipeline's runtime", error))?;
+        let handle = runtime.handle().clone();
+        let link = Link::default();
+        let voices = Arc::new(Voices::new(link.clone()));
+        let loader = Loader::new(loader_settings(&spec), voices);
+        let catalog = Catalog::new(loader, self.linked, self.targets);
+        let prepared = catalog.prepare(&spec)?;
+        let warnings = warnings(&spec, &prepared);
+        let slots = Arc::new(Slots::default());
+        let told = Told {
+            link: link.clone(),
+            calls: self.on_event,
+        };
+        let services = Services {
+            receipts: Arc::clone(&slots) as _,
+            events: Arc::new(RateLimited::new(told, EVENTS, EVENT_WINDOW)),
+            pressure: Some(Arc::new(Pressure(link.clone()))),
+            ..Services::default()
+        };
+        let epoch = random_epoch();
+        let stages = start_stages(&spec, prepared, &services, epoch, &handle)?;
+        let shape = Shape {
+            generation: 1,
+            spec,
+            min_level: self.min_level.unwrap_or(LoggerFactory::default_min_level()),
+            stages,
+            attached: Vec::new(),
+        };
+        let pipeline = Arc::new_cyclic(|this: &Weak<Pipeline>| Pipeline {
+            this: this.clone(),
+            epoch,
+            factory: LoggerFactory::new(Arc::clone(&intake)),
+            intake: Arc::clone(&intake),
+            routes: InForce::new(shape.compile()),
+            slots,
+            feedback: Feedback::default(),
+            counts: PumpCounts::default(),
+            runtime: handle,
+            services,
+            shape: Mutex::new(shape),
+            commands: Mutex::default(),
+            pressed: Mutex::default(),
+            closing: AtomicBool::new(false),
+            ended: watch::Sender::new(None),
+        });
+        link.attach(&pipeline);
+        let backend: Weak<Pipeline> = Arc::downgrade(&pipeline);
+        pipeline.factory.attach(backend);
+        let consumer = intake
+            .consumer()
+            .expect("the intake is new, and nobody else has its consumer");
+        let pump = Pump::new(Arc::clone(&pipeline), consumer);
+        std::thread::Builder::new()
+            .name("rolog-pump".to_owned())
+            .spawn(move || pump.run())
+            .map_err(|error| Error::system("the pump's thread", error))?;
+        Ok(Host {
+            pipeline,
+            catalog: Arc::new(catalog),
+            warnings,
+            runtime: Some(runtime),
+        })
+    }
+}
+
+impl std::fmt::Debug for HostBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostBuilder").finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    fn read(self, env: Option<Env>) -> Result<PipelineSpec, Error> {
+        let env = env.unwrap_or_else(Env::process);
+        Ok(match self {
+            Source::Nothing => PipelineSpec::builder().build()?,
+            Source::File(path) => config::load(path, &env)?,
+            Source::Spec(spec) => *spec,
+        })
+    }
+}
+
+fn loader_settings(spec: &PipelineSpec) -> LoaderSettings {
+    LoaderSettings {
+        search: spec.search().to_vec(),
+        ..LoaderSettings::default()
+    }
+}
+
+fn intake_config(spec: &PipelineSpec) -> IntakeConfig {
+    let urgent = spec
+        .targets()
+        .values()
+        .filter_map(|target| target.flush.flush_on);
+    IntakeConfig {
+        bytes: spec.rings().bytes.get(),
+        overflow: match spec.rings().overflow {
+            RingsOverflow::DropNewest => RingOverflow::DropNewest,
+            RingsOverflow::Block { max_wait } => RingOverflow::Block {
+                max_wait: max_wait.get(),
+            },
+        },
+        max_record: spec.max_record().get(),
+        flush_on: urgent.min(),
+    }
+}
+
+fn warnings(spec: &PipelineSpec, prepared: &PreparedTargets) -> Vec<Problem> {
+    let plugins = prepared.values().flat_map(|target| &target.warnings);
+    spec.warnings().iter().chain(plugins).cloned().collect()
+}
+
+fn random_epoch() -> u128 {
+    let mut bytes = [0; 16];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => u128::from_le_bytes(bytes),
+        // Without a source of randomness, time and process still tell one epoch from another.
+        Err(_) => {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            let nanos = now.map_or(0, |since| since.as_nanos());
+            nanos << 32 | u128::from(std::process::id())
+        }
+    }
+}
+
+/// Events on their way out: to whoever asked, and as records of the pipeline's own.
+struct Told {
+    link: Link,
+    calls: Vec<Box<dyn Fn(&Event) + Send + Sync>>,
+}
+
+impl EventSink for Told {
+    fn event(&self, event: &Event) {
+        if let Some(pipeline) = self.link.pipeline() {
+            pipeline.tell_event(event);
+        }
+        for call in &self.calls {
+            // What a service's callback does must not end a stage.
+            let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(event)));
+            if let (Err(panic), Some(pipeline)) = (called, self.link.pipeline()) {
+                let said = crate::in_process::panic_text(&*panic);
+                pipeline.tell(Level::Error, None, &format!("an event callback {said}"));
+            }
+        }
+    }
+}

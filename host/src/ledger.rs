@@ -1,0 +1,145 @@
+//! The account of every record.
+//!
+//! Three equations hold. *Source*: emitted = routed + unrouted + dropped by reason + in rings.
+//! *Joint*: the copies routed + fell back + replayed = accepted over all targets + refused by reason.
+//! *Target*: accepted = delivered + fell back + dead-lettered + dropped by reason + queued. Each term
+//! is counted where it happens, and none is derived from the others, so that a record that gets lost
+//! uncounted shows. A target's row is exact at any moment; the source's row after
+//! [`Host::flush`](crate::Host::flush), while nobody logs.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::stage::TargetRow;
+
+/// What the pump counts. Relaxed: one writer, and readers that want exact numbers come at a barrier.
+#[derive(Debug, Default)]
+pub(crate) struct PumpCounts {
+    pub(crate) routed: Count,
+    pub(crate) unrouted: Count,
+    pub(crate) copies: Count,
+    /// Records that the pipeline and its plugins made, beside those of the service.
+    pub(crate) own: Count,
+    pub(crate) own_dropped: Count,
+}
+
+/// A counter.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The account of a pipeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// From the log calls to the routes.
+    pub source: SourceRow,
+    /// Copies that routes asked for: a record with two targets counts twice.
+    pub copies: u64,
+    /// Each target by its name, in the order of the names.
+    pub targets: Vec<(String, TargetRow)>,
+}
+
+/// The account from the log calls to the routes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceRow {
+    /// Calls that passed their logger's gate, and records of the pipeline's own.
+    pub emitted: u64,
+    /// Records that at least one target was routed to.
+    pub routed: u64,
+    /// Records that no route matched.
+    pub unrouted: u64,
+    /// Records lost before the routes, by reason; reasons that never happened are left out.
+    pub dropped: Vec<(&'static str, u64)>,
+    /// Records that wait in rings.
+    pub in_rings: u64,
+    /// Records that came after younger ones: they went out at once, with their true time.
+    pub late: u64,
+    /// Records that took the shared queue because their thread's ring could not grow.
+    pub overflowed: u64,
+    /// Calls that took the slow path: a target's queue asked their loggers' callers to wait.
+    pub slow_path: u64,
+}
+
+impl SourceRow {
+    /// Records lost before the routes, for whatever reason.
+    pub fn lost(&self) -> u64 {
+        self.dropped.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Whether the source's equation holds.
+    pub fn balances(&self) -> bool {
+        self.emitted == self.routed + self.unrouted + self.lost() + self.in_rings
+    }
+}
+
+impl Ledger {
+    /// The row of a target.
+    pub fn target(&self, name: &str) -> Option<&TargetRow> {
+        self.targets
+            .iter()
+            .find(|(target, _)| target == name)
+            .map(|(_, row)| row)
+    }
+
+    /// Whether every equation holds.
+    pub fn balances(&self) -> bool {
+        let sum = |term: fn(&TargetRow) -> u64| -> u64 {
+            self.targets.iter().map(|(_, row)| term(row)).sum()
+        };
+        self.source.balances()
+            && self.targets.iter().all(|(_, row)| row.balances())
+            && self.copies + sum(|row| row.fell_back)
+                == sum(|row| row.accepted) + sum(|row| row.refused.total())
+    }
+
+    /// Copies that are lost: dropped before the routes, refused by a queue, or dropped by a target.
+    pub fn lost(&self) -> u64 {
+        let targets: u64 = self
+            .targets
+            .iter()
+            .map(|(_, row)| row.lost() + row.refused.total())
+            .sum();
+        self.source.lost() + targets
+    }
+}
+
+impl fmt::Display for Ledger {
+    /// A line for the source, and one for each target.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = &self.source;
+        write!(
+            f,
+            "emitted {}: routed {}, no route {}, in rings {}",
+            source.emitted, source.routed, source.unrouted, source.in_rings
+        )?;
+        for (reason, count) in &source.dropped {
+            write!(f, ", dropped ({reason}) {count}")?;
+        }
+        for (name, row) in &self.targets {
+            write!(
+                f,
+                "\n{name}: accepted {}, delivered {}, fell back {}, dead-lettered {}, queued {}",
+                row.accepted, row.delivered, row.fell_back, row.dead_lettered, row.queued
+            )?;
+            for (reason, count) in row.dropped.iter().filter(|(_, count)| *count > 0) {
+                write!(f, ", dropped ({reason}) {count}")?;
+            }
+            for (reason, count) in row.refused.iter().filter(|(_, count)| *count > 0) {
+                write!(f, ", refused ({reason}) {count}")?;
+            }
+            if row.maybe_written > 0 {
+                write!(f, ", maybe written {}", row.maybe_written)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,637 @@
+//! What runs: the routes in force, the stages behind them, and everything that loggers, pump and
+//! handles share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use rolog_core::backend::{Backend, BoxFuture, DisposeError, RoomRequest, TargetInfo};
+use rolog_core::frame::OriginKind;
+use rolog_core::intake::Intake;
+use rolog_core::receipt::Delivery;
+use rolog_core::value::{Encoder, Timestamp};
+use rolog_core::{BoxTarget, Error, Level, LoggerFactory, Threshold};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::catalog::PreparedTargets;
+use crate::config::{self, PipelineSpec, Problems, TargetName, TargetSpec};
+use crate::feedback::{Feedback, OwnRecord};
+use crate::in_process::InProcessMaker;
+use crate::ledger::{Ledger, PumpCounts, SourceRow};
+use crate::pump::Command;
+use crate::report::Report;
+use crate::router::Router;
+use crate::routes::{InForce, Routes};
+use crate::stage::{
+    BatchRules, Event, EventKind, Growth, NoRoom, Overflow, PressureSink, Reservation, RetryPolicy,
+    Seat, Services, Stage, StageSettings, TargetReport,
+};
+use crate::waiting::Slots;
+
+/// How long the pump has to answer beyond the time that a caller gave.
+const PUMP_PATIENCE: Duration = Duration::from_secs(1);
+
+pub(crate) struct Pipeline {
+    pub(crate) this: Weak<Pipeline>,
+    /// Random, drawn at the start: the first half of the record ids.
+    pub(crate) epoch: u128,
+    pub(crate) factory: LoggerFactory,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) routes: InForce,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) feedback: Feedback,
+    pub(crate) counts: PumpCounts,
+    pub(crate) runtime: Handle,
+    pub(crate) services: Services,
+    pub(crate) shape: Mutex<Shape>,
+    pub(crate) commands: Mutex<Vec<Command>>,
+    /// Targets whose full queues ask callers to wait.
+    pub(crate) pressed: Mutex<BTreeSet<String>>,
+    pub(crate) closing: AtomicBool,
+    pub(crate) ended: watch::Sender<Option<Report>>,
+}
+
+/// What the routes are compiled from.
+pub(crate) struct Shape {
+    pub(crate) generation: u32,
+    pub(crate) spec: PipelineSpec,
+    pub(crate) min_level: Level,
+    pub(crate) stages: BTreeMap<TargetName, Stage>,
+    /// Targets of the service's own, which no route names.
+    pub(crate) attached: Vec<(TargetName, Threshold)>,
+}
+
+impl Shape {
+    pub(crate) fn compile(&self) -> Routes {
+        let mut router = Router::builder(&self.spec).default_level(self.min_level);
+        for (name, minimum) in &self.attached {
+            router = router.attach(name.clone(), *minimum);
+        }
+        let router = router.build();
+        let stages = router
+            .targets()
+            .iter()
+            .map(|name| self.stages[name].clone())
+            .collect();
+        Routes {
+            generation: self.generation,
+            router,
+            stages,
+        }
+    }
+}
+
+impl Pipeline {
+    pub(crate) fn shape(&self) -> MutexGuard<'_, Shape> {
+        self.shape.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts the routes of `shape` in force, and sets every gate by them.
+    pub(crate) fn put_in_force(&self, shape: &Shape) {
+        self.routes.set(shape.compile());
+        let routes = self.routes.get();
+        for logger in self.factory.registry().since(0) {
+            logger.gate().set_least(routes.gate(logger.name()));
+        }
+    }
+
+    /// What the pump is asked to do, once.
+    pub(crate) fn take_commands(&self) -> Vec<Command> {
+        std::mem::take(&mut *self.commands.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks the pump for something, and waits for the answer; false when it did not come in time.
+    fn ask_pump(
+        &self,
+        command: fn(std::sync::mpsc::SyncSender<()>) -> Command,
+        most: Duration,
+    ) -> bool {
+        let (done, answer) = sync_channel(1);
+        self.commands
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(command(done));
+        self.intake.wake();
+        answer.recv_timeout(most).is_ok()
+    }
+
+    fn stages(&self) -> Vec<Stage> {
+        self.shape().stages.values().cloned().collect()
+    }
+
+    /// Routes everything that was logged before the call, and waits until it has left the queues;
+    /// returns how many records are still there at the deadline.
+    pub(crate) async fn flush(self: Arc<Self>, deadline: Duration) -> u64 {
+        let until = Instant::now() + deadline;
+        let pipeline = Arc::clone(&self);
+        let asked = tokio::task::spawn_blocking(move || {
+            pipeline.ask_pump(Command::Barrier, deadline + PUMP_PATIENCE)
+        });
+        // Without an answer there may be records in the rings; they show in the source's row.
+        drop(asked.await);
+        let mut left = 0;
+        // A fallback takes over what its primaries give up: those are flushed before it.
+        for stage in self.in_feeding_order() {
+            left += stage
+                .flush(until.saturating_duration_since(Instant::now()))
+                .await;
+        }
+        left
+    }
+
+    /// The stages, each before those that it falls back to.
+    fn in_feeding_order(&self) -> Vec<Stage> {
+        let shape = self.shape();
+        let mut order: Vec<TargetName> = Vec::new();
+        fn visit(name: &TargetName, spec: &PipelineSpec, order: &mut Vec<TargetName>) {
+            if order.contains(name) {
+                return;
+            }
+            if let Some(target) = spec.target(name.as_str()) {
+                for fallback in &target.flush.fallback {
+                    visit(fallback, spec, order);
+                }
+            }
+            order.push(name.clone());
+        }
+        for name in shape.stages.keys() {
+            visit(name, &shape.spec, &mut order);
+        }
+        order.reverse();
+        let stages = order.iter().filter_map(|name| shape.stages.get(name));
+        stages.cloned().collect()
+    }
+
+    /// Ends everything, in order: callers, rings, queues, targets.
+    pub(crate) async fn dispose(self: Arc<Self>, deadline: Duration) -> Report {
+        if self.closing.swap(true, Ordering::AcqRel) {
+            return self.wait_ended().await;
+        }
+        let until = Instant::now() + deadline;
+        let pipeline = Arc::clone(&self);
+        let drained = tokio::task::spawn_blocking(move || {
+            pipeline.intake.close();
+            pipeline.ask_pump(Command::Stop, deadline + PUMP_PATIENCE)
+        });
+        let pump_ended = matches!(drained.await, Ok(true));
+        let left = until.saturating_duration_since(Instant::now());
+        let stages = self.stages();
+        for stage in &stages {
+            stage.begin_dispose(left);
+        }
+        let mut targets: Vec<TargetReport> = Vec::new();
+        for stage in &stages {
+            targets.push(stage.dispose(left).await);
+        }
+        self.slots.close();
+        // What came after the pump's last pass goes nowhere any more.
+        let unheard = self.feedback.take().len() as u64;
+        self.counts.own_dropped.add(unheard);
+        let report = Report::new(self.ledger(), targets, pump_ended);
+        self.ended.send_replace(Some(report.clone()));
+        report
+    }
+
+    /// For a second call of `dispose`: the report of the first.
+    async fn wait_ended(&self) -> Report {
+        let mut ended = self.ended.subscribe();
+        let report = ended.wait_for(Option::is_some).await;
+        // The sender is this pipeline's own, so it outlives the wait.
+        report
+            .ok()
+            .and_then(|report| report.clone())
+            .unwrap_or_else(|| Report::new(self.ledger(), Vec::new(), false))
+    }
+
+    pub(crate) fn is_forked(&self) -> bool {
+        self.intake.is_forked()
+    }
+
+    /// Raises or lowers the bit in each logger's gate, by the targets that it is routed to.
+    fn set_blocked(&self) {
+        for logger in self.factory.registry().since(0) {
+            logger.gate().set_blocked(self.is_pressed(logger.name()));
+        }
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        let counts = self.intake.counts();
+        let mut dropped: Vec<(&'static str, u64)> = counts
+            .dropped
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(reason, count)| (reason.name(), *count))
+            .collect();
+        let own_dropped = self.counts.own_dropped.get();
+        if own_dropped > 0 {
+            dropped.push(("feedback", own_dropped));
+        }
+        let shape = self.shape();
+        Ledger {
+            source: SourceRow {
+                emitted: counts.emitted + self.counts.own.get() + own_dropped,
+                routed: self.counts.routed.get(),
+                unrouted: self.counts.unrouted.get(),
+                dropped,
+                in_rings: counts.in_rings,
+                late: counts.late,
+                overflowed: counts.overflowed,
+                slow_path: counts.slow_path,
+            },
+            copies: self.counts.copies.get(),
+            targets: shape
+                .stages
+                .iter()
+                .map(|(name, stage)| (name.to_string(), stage.row()))
+                .collect(),
+        }
+    }
+
+    /// Logs for the pipeline itself, about `target` where it is about one.
+    pub(crate) fn tell(&self, level: Level, target: Option<&str>, message: &str) {
+        let mut payload = Vec::new();
+        let mut out = Encoder::new(&mut payload);
+        out.key("rolog");
+        out.key(message);
+        if let Some(target) = target {
+            out.key("target").str(target);
+        }
+        self.put_own(OwnRecord {
+            kind: OriginKind::Pipeline,
+            target: target.map(str::to_owned),
+            logger: "rolog".to_owned(),
+            level,
+            time: Timestamp::now(),
+            flags: rolog_core::frame::flags::LOGGER | rolog_core::frame::flags::MESSAGE,
+            payload,
+        });
+    }
+
+    /// The same for an event of a target.
+    pub(crate) fn tell_event(&self, event: &Event) {
+        let level = match &event.kind {
+            EventKind::Recovered
+            | EventKind::BreakerClosed
+            | EventKind::Released
+            | EventKind::Unfenced
+            | EventKind::Rebuilt
+            | EventKind::Replaced => Level::Information,
+            EventKind::Dropped { .. }
+            | EventKind::Refused { .. }
+            | EventKind::DeadLettersFailed { .. }
+            | EventKind::Quarantined { .. } => Level::Error,
+            _ => Level::Warning,
+        };
+        let held_back = match event.suppressed {
+            0 => String::new(),
+            n => format!(" ({n} like it were not told)"),
+        };
+        let message = format!("target `{}`: {}{held_back}", event.target, event.kind);
+        self.tell(level, Some(&event.target), &message);
+    }
+
+    pub(crate) fn put_own(&self, record: OwnRecord) {
+        if self.closing.load(Ordering::Relaxed) || !self.feedback.put(record) {
+            self.counts.own_dropped.add(1);
+        } else {
+            self.intake.wake();
+        }
+    }
+
+    fn disposed() -> Error {
+        Error::disposed("the pipeline has been disposed")
+    }
+
+    fn no_room(target: &str, why: NoRoom) -> Error {
+        match why {
+            NoRoom::Disposed => Self::disposed(),
+            why => Error::setting(format!("target `{target}`: {why}")),
+        }
+    }
+}
+
+/// Room in every stage, or in none: whoever holds room in one queue while it waits for another
+/// would let one target's trouble delay the other.
+fn try_all(stages: &[Stage], bytes: usize) -> Result<Vec<Reservation>, Blocked> {
+    let mut room = Vec::with_capacity(stages.len());
+    for (index, stage) in stages.iter().enumerate() {
+        match stage.try_reserve(1, bytes) {
+            Ok(Some(reservation)) => room.push(reservation),
+            Ok(None) => return Err(Blocked::By(index)),
+            Err(why) => return Err(Blocked::For(index, why)),
+        }
+    }
+    Ok(room)
+}
+
+enum Blocked {
+    /// This stage has no room now.
+    By(usize),
+    /// This stage never will.
+    For(usize, NoRoom),
+}
+
+impl Backend for Pipeline {
+    fn gate(&self, logger: &str) -> Option<Level> {
+        self.routes.get().gate(logger)
+    }
+
+    fn is_pressed(&self, logger: &str) -> bool {
+        let pressed = self
+            .pressed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if pressed.is_empty() {
+            return false;
+        }
+        let routes = self.routes.get();
+        Level::ALL.into_iter().any(|level| {
+            let stages = routes.stages_of(logger, level);
+            stages.iter().any(|stage| pressed.contains(&**stage.name()))
+        })
+    }
+
+    fn wait_for_room(&self, logger: u32, level: Level) {
+        self.intake.count_slow_path();
+        // A thread that drives an async runtime must not sleep; the awaitable form waits there.
+        if Handle::try_current().is_ok() {
+            return;
+        }
+        let loggers = self
+            .factory
+            .registry()
+            .since((logger as usize).saturating_sub(1));
+        let Some(logger) = loggers.first() else {
+            return;
+        };
+        for stage in self.routes.get().stages_of(logger.name(), level) {
+            if let Overflow::Block(most) = stage.settings().overflow {
+                // Room, or its bound is over: the stage decides about the record either way.
+                drop(stage.reserve_blocking(1, 0, most));
+            }
+        }
+    }
+
+    fn reserve(&self, request: RoomRequest) -> BoxFuture<'static, Result<u64, Error>> {
+        let slots = Arc::clone(&self.slots);
+        let routes = self.routes.get();
+        let closing = self.closing.load(Ordering::Acquire);
+        Box::pin(async move {
+            if closing {
+                return Err(Self::disposed());
+            }
+            let stages = routes.stages_of(&request.logger, request.level);
+            if stages.is_empty() && !request.receipt {
+                return Ok(0);
+            }
+            loop {
+                match try_all(&stages, request.bytes) {
+                    Ok(room) => return Ok(slots.add(room, request.receipt)),
+                    Err(Blocked::By(index)) => {
+                        let stage = &stages[index];
+                        drop(
+                            stage
+                                .reserve(1, request.bytes)
+                                .await
+                                .map_err(|why| Self::no_room(stage.name(), why))?,
+                        );
+                    }
+                    Err(Blocked::For(index, why)) => {
+                        return Err(Self::no_room(stages[index].name(), why));
+                    }
+                }
+            }
+        })
+    }
+
+    fn reserve_blocking(&self, request: RoomRequest) -> Result<u64, Error> {
+        /// One wait; then the look is repeated.
+        const TURN: Duration = Duration::from_secs(1);
+        if self.closing.load(Ordering::Acquire) {
+            return Err(Self::disposed());
+        }
+        let stages = self.routes.get().stages_of(&request.logger, request.level);
+        if stages.is_empty() && !request.receipt {
+            return Ok(0);
+        }
+        loop {
+            match try_all(&stages, request.bytes) {
+                Ok(room) => return Ok(self.slots.add(room, request.receipt)),
+                Err(Blocked::By(index)) => {
+                    drop(stages[index].reserve_blocking(1, request.bytes, TURN));
+                }
+                Err(Blocked::For(index, why)) => {
+                    return Err(Self::no_room(stages[index].name(), why));
+                }
+            }
+        }
+    }
+
+    fn release(&self, slot: u64) {
+        self.slots.release(slot);
+    }
+
+    fn delivery(&self, slot: u64) -> BoxFuture<'static, Delivery> {
+        Box::pin(self.slots.delivery(slot))
+    }
+
+    fn add_target(&self, target: BoxTarget, minimum: Threshold) -> Result<(), Error> {
+        if self.closing.load(Ordering::Acquire) {
+            return Err(Self::disposed());
+        }
+        let mut shape = self.shape();
+        let wish = target.name();
+        let name = (1..)
+            .map(|n| match n {
+                1 => wish.clone(),
+                n => format!("{wish}-{n}"),
+            })
+            .filter_map(|name| name.parse::<TargetName>().ok())
+            .find(|name| !shape.stages.contains_key(name))
+            .ok_or_else(|| Error::setting(format!("`{wish}` is not the name of a target")))?;
+        let stage = Stage::start(
+            name.shared(),
+            StageSettings::default(),
+            Seat::vacant(Arc::new(InProcessMaker::new(name.as_str(), target))),
+            Vec::new(),
+            self.services.clone(),
+            self.epoch,
+            &self.runtime,
+        )
+        .map_err(|error| Error::setting(error.to_string()))?;
+        shape.stages.insert(name.clone(), stage);
+        // rolog's rule: NONE stands for the factory's own minimum.
+        let minimum = match minimum {
+            Threshold::Inherit => Threshold::At(shape.min_level),
+            stated => stated,
+        };
+        shape.attached.push((name, minimum));
+        self.put_in_force(&shape);
+        Ok(())
+    }
+
+    fn targets(&self) -> Vec<TargetInfo> {
+        let shape = self.shape();
+        shape
+            .stages
+            .keys()
+            .map(|name| {
+                let attached = shape.attached.iter().find(|(own, _)| own == name);
+                TargetInfo {
+                    name: name.to_string(),
+                    kind: match shape.spec.target(name.as_str()) {
+                        Some(target) => target.plugin.as_str().to_owned(),
+                        None => crate::catalog::IN_PROCESS.to_owned(),
+                    },
+                    minimum: attached.map_or(Threshold::Inherit, |(_, minimum)| *minimum),
+                }
+            })
+            .collect()
+    }
+
+    fn min_level(&self) -> Level {
+        self.shape().min_level
+    }
+
+    fn set_min_level(&self, level: Level) {
+        let mut shape = self.shape();
+        shape.min_level = level;
+        self.put_in_force(&shape);
+    }
+
+    fn dispose(&self, deadline: Duration) -> BoxFuture<'static, Vec<DisposeError>> {
+        let Some(pipeline) = self.this.upgrade() else {
+            return Box::pin(std::future::ready(Vec::new()));
+        };
+        let runtime = self.runtime.clone();
+        Box::pin(async move {
+            // On the pipeline's own runtime: the caller may have another, or none.
+            let report = runtime.spawn(pipeline.dispose(deadline)).await;
+            report.map_or_else(|_| Vec::new(), |report| report.errors())
+        })
+    }
+}
+
+/// The pipeline, for those that are made before it and speak to it later.
+#[derive(Clone, Default)]
+pub(crate) struct Link(Arc<OnceLock<Weak<Pipeline>>>);
+
+impl Link {
+    /// Names the pipeline, once.
+    pub(crate) fn attach(&self, pipeline: &Arc<Pipeline>) {
+        // One start makes one link and one pipeline.
+        let _ = self.0.set(Arc::downgrade(pipeline));
+    }
+
+    /// The pipeline, from its start to its end.
+    pub(crate) fn pipeline(&self) -> Option<Arc<Pipeline>> {
+        self.0.get().and_then(Weak::upgrade)
+    }
+}
+
+/// Hears of full queues whose callers are to wait.
+pub(crate) struct Pressure(pub(crate) Link);
+
+impl PressureSink for Pressure {
+    fn pressure(&self, target: &str, raised: bool) {
+        let Some(pipeline) = self.0.pipeline() else {
+            return;
+        };
+        let mut pressed = pipeline
+            .pressed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let changed = match raised {
+            true => pressed.insert(target.to_owned()),
+            false => pressed.remove(target),
+        };
+        drop(pressed);
+        if changed {
+            // Not here: the pump may be the caller, and holds the stage.
+            let runtime = pipeline.runtime.clone();
+            runtime.spawn(async move { pipeline.set_blocked() });
+        }
+    }
+}
+
+/// Starts the stage of each target, those that others fall back to first.
+pub(crate) fn start_stages(
+    spec: &PipelineSpec,
+    mut prepared: PreparedTargets,
+    services: &Services,
+    epoch: u128,
+    runtime: &Handle,
+) -> Result<BTreeMap<TargetName, Stage>, Problems> {
+    let mut stages: BTreeMap<TargetName, Stage> = BTreeMap::new();
+    while !prepared.is_empty() {
+        // The configuration has no cycles, so there is always one whose fallbacks have all started.
+        let next = prepared.keys().find(|name| {
+            let target = spec.target(name.as_str());
+            target.is_none_or(|t| {
+                t.flush
+                    .fallback
+                    .iter()
+                    .all(|name| stages.contains_key(name))
+            })
+        });
+        let Some((name, target)) = next.cloned().and_then(|name| prepared.remove_entry(&name))
+        else {
+            break;
+        };
+        let Some(of) = spec.target(name.as_str()) else {
+            continue;
+        };
+        let fallbacks = of.flush.fallback.iter().filter_map(|name| stages.get(name));
+        let stage = Stage::start(
+            name.shared(),
+            stage_settings(of, target.maker.preferred_batch()),
+            Seat::vacant(target.maker),
+            fallbacks.map(Stage::as_fallback).collect(),
+            services.clone(),
+            epoch,
+            runtime,
+        )
+        .map_err(|error| {
+            Problems::from(spec.refusal(&name, "", format!("{}: {error}", error.setting())))
+        })?;
+        stages.insert(name, stage);
+    }
+    Ok(stages)
+}
+
+/// The stage's own settings, from those of the configuration.
+fn stage_settings(target: &TargetSpec, preferred: Option<usize>) -> StageSettings {
+    let (queue, flush) = (&target.queue, &target.flush);
+    let growth = match flush.progressive_delay {
+        true => Growth::Progressive,
+        false => Growth::Constant,
+    };
+    StageSettings {
+        max_records: queue.max_records.get(),
+        max_bytes: queue.max_bytes.get(),
+        overflow: match queue.overflow {
+            config::Overflow::DropNewest => Overflow::DropNewest,
+            config::Overflow::DropOldest => Overflow::DropOldest,
+            config::Overflow::DropBelow(level) => Overflow::DropBelow(level),
+            config::Overflow::Block { max_wait } => Overflow::Block(max_wait.get()),
+        },
+        batch: BatchRules {
+            max_size: flush.batch_records(preferred).get(),
+            max_bytes: flush.max_bytes.get(),
+            interval: flush.interval.get(),
+            flush_on: flush.flush_on,
+        },
+        timeout: flush.timeout.get(),
+        concurrency: flush.concurrency.get(),
+        retry: RetryPolicy::new(
+            flush.max_retries.get() as u32,
+            flush.retry_delay.get(),
+            growth,
+        ),
+        ..StageSettings::default()
+    }
+}

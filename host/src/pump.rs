@@ -1,0 +1,333 @@
+//! The thread that takes records out of the rings, in the order of time, and puts a copy into the
+//! open batch of each target that they are routed to.
+//!
+//! It never waits for a target: a stage that has no room refuses, and counts it. A pass holds the
+//! lock of each stage that it touches, and is bounded so that nobody waits for that lock for long.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use rolog_core::Level;
+use rolog_core::Logger;
+use rolog_core::call_site::CallSite;
+use rolog_core::clock::{Clock, ticks, ticks_of};
+use rolog_core::frame::{FrameMeta, LoggerRef, Origin, OriginKind, RecordId, ThreadRef, flags};
+use rolog_core::intake::{Consumer, Entry, Woken};
+use rolog_core::value::Timestamp;
+
+use crate::feedback::OwnRecord;
+use crate::pipeline::Pipeline;
+use crate::router::{LoggerRoutes, RouteCache};
+use crate::routes::Routes;
+use crate::stage::{Reservation, Stage, StageGuard};
+
+/// How many records one pass takes at most.
+const PASS: usize = 4096;
+
+/// Records younger than this stay in the rings for another moment, so that those of other threads
+/// can still be put before them.
+const REORDER_WINDOW: Duration = Duration::from_millis(1);
+
+/// How many run-time logger names the pump keeps the routes of.
+const NAMES: usize = 4096;
+
+/// What the pump is asked to do; it answers when it is done.
+pub(crate) enum Command {
+    /// Route everything that has been published so far.
+    Barrier(SyncSender<()>),
+    /// Route everything there is, and end.
+    Stop(SyncSender<()>),
+}
+
+pub(crate) struct Pump {
+    consumer: Consumer,
+    routing: Routing,
+}
+
+impl Pump {
+    pub(crate) fn new(pipeline: Arc<Pipeline>, consumer: Consumer) -> Self {
+        Pump {
+            consumer,
+            routing: Routing {
+                routes: pipeline.routes.get(),
+                pipeline,
+                clock: Clock::system(),
+                version: 0,
+                sites: Vec::new(),
+                loggers: Vec::new(),
+                names: RouteCache::new(NAMES),
+                sequence: 0,
+            },
+        }
+    }
+
+    /// Until it is stopped.
+    pub(crate) fn run(mut self) {
+        let mut woken = Woken::Timer;
+        loop {
+            let commands = self.routing.pipeline.take_commands();
+            let stop = commands.iter().any(|c| matches!(c, Command::Stop(_)));
+            // Who rings wants it at once; so does who asks.
+            let cutoff = match woken {
+                _ if stop => u64::MAX,
+                Woken::Timer if commands.is_empty() => {
+                    ticks().saturating_sub(ticks_of(REORDER_WINDOW))
+                }
+                _ => ticks(),
+            };
+            let mut more = self.pass(cutoff);
+            while more && !commands.is_empty() {
+                more = self.pass(cutoff);
+            }
+            for command in commands {
+                let (Command::Barrier(done) | Command::Stop(done)) = command;
+                // Whoever asked may have given up by now.
+                let _ = done.try_send(());
+            }
+            if stop {
+                return;
+            }
+            woken = if more {
+                Woken::Timer
+            } else {
+                self.consumer.wait(None)
+            };
+        }
+    }
+
+    /// Takes what the rings have up to `cutoff`, at most a pass; says whether there is more.
+    fn pass(&mut self, cutoff: u64) -> bool {
+        let Pump { consumer, routing } = self;
+        routing.refresh();
+        let routes = Arc::clone(&routing.routes);
+        let mut guards: Guards<'_> = routes.stages.iter().map(|_| None).collect();
+        for record in routing.pipeline.feedback.take() {
+            routing.route_own(&record, &routes, &mut guards);
+        }
+        let drained = consumer.drain(cutoff, PASS, &mut |entry| {
+            routing.route(&entry, &routes, &mut guards);
+        });
+        drained.more
+    }
+}
+
+/// The guard of each stage that the pass has touched.
+type Guards<'r> = Vec<Option<StageGuard<'r>>>;
+
+/// What the pump knows in order to route.
+struct Routing {
+    pipeline: Arc<Pipeline>,
+    routes: Arc<Routes>,
+    /// Of the routes that everything below was looked up in.
+    version: u64,
+    clock: Clock,
+    sites: Vec<&'static CallSite>,
+    loggers: Vec<Known>,
+    names: RouteCache,
+    sequence: u64,
+}
+
+/// A logger and where its records go, as of a version of the routes.
+struct Known {
+    logger: Logger,
+    version: u64,
+    table: Arc<LoggerRoutes>,
+}
+
+impl Routing {
+    /// Before a pass: the clock, and the routes if they have changed.
+    fn refresh(&mut self) {
+        if let Some(step) = self.clock.sync() {
+            self.pipeline.tell(Level::Warning, None, &step.to_string());
+        }
+        let version = self.pipeline.routes.version();
+        if version != self.version {
+            self.version = version;
+            self.routes = self.pipeline.routes.get();
+            self.names = RouteCache::new(NAMES);
+        }
+    }
+
+    fn next_id(&mut self) -> RecordId {
+        self.sequence += 1;
+        RecordId {
+            epoch: self.pipeline.epoch,
+            sequence: self.sequence,
+        }
+    }
+
+    fn site(&mut self, id: u32) -> Option<&'static CallSite> {
+        let index = (id as usize).checked_sub(1)?;
+        if index >= self.sites.len() {
+            self.sites.extend(CallSite::since(self.sites.len()));
+        }
+        self.sites.get(index).copied()
+    }
+
+    /// Looks up the logger with this id; returns its place in the table.
+    fn known(&mut self, id: u32) -> Option<usize> {
+        let index = (id as usize).checked_sub(1)?;
+        let (router, version) = (&self.routes.router, self.version);
+        if index >= self.loggers.len() {
+            let new = self.pipeline.factory.registry().since(self.loggers.len());
+            self.loggers.extend(new.into_iter().map(|logger| Known {
+                table: Arc::new(router.resolve(logger.name())),
+                version,
+                logger,
+            }));
+        }
+        let known = self.loggers.get_mut(index)?;
+        if known.version != version {
+            known.table = Arc::new(router.resolve(known.logger.name()));
+            known.version = version;
+        }
+        Some(index)
+    }
+
+    fn route<'r>(&mut self, entry: &Entry<'_>, routes: &'r Routes, guards: &mut Guards<'r>) {
+        let header = &entry.header;
+        let mut payload = entry.payload;
+        let now = Timestamp::from_nanos(self.clock.utc(header.ticks));
+        let level = Level::from_code(header.level).unwrap_or(Level::Critical);
+        // A time of the record's own stands before everything else; the frame has its own place.
+        let mut times = (now, None);
+        if header.flags & flags::OBSERVED != 0
+            && let Some((own, rest)) = payload.split_first_chunk()
+        {
+            times = (Timestamp::from_nanos(i64::from_le_bytes(*own)), Some(now));
+            payload = rest;
+        }
+        let known = self.known(header.logger);
+        let call_site = self.site(header.call_site);
+        let id = self.next_id();
+        let passing;
+        let (logger, table) = match known {
+            Some(index) => {
+                let known = &self.loggers[index];
+                let name = known.logger.name();
+                (
+                    LoggerRef {
+                        id: header.logger,
+                        name,
+                    },
+                    &known.table,
+                )
+            }
+            None => {
+                let name = inline_name(payload);
+                passing = self.names.resolve(&self.routes.router, name);
+                (LoggerRef { id: 0, name }, &passing)
+            }
+        };
+        let meta = FrameMeta {
+            id,
+            time: times.0,
+            observed: times.1,
+            level,
+            generation: routes.generation,
+            flags: header.flags & !flags::OBSERVED,
+            call_site,
+            logger,
+            thread: entry.thread,
+            origin: Origin::SERVICE,
+        };
+        let targets = table.targets(level);
+        let counts = &self.pipeline.counts;
+        if targets.is_empty() {
+            counts.unrouted.add(1);
+        } else {
+            counts.routed.add(1);
+            counts.copies.add(targets.len() as u64);
+        }
+        let (mut room, tells) = match header.slot {
+            0 => (Vec::new(), false),
+            slot => self.pipeline.slots.routed(slot, targets.len()),
+        };
+        let slot = if tells { header.slot } else { 0 };
+        for target in targets.iter() {
+            let stage = &routes.stages[*target];
+            let guard = guards[*target].get_or_insert_with(|| stage.open());
+            append(guard, stage, &meta, payload, slot, &mut room);
+        }
+    }
+
+    /// Routes a record of the pipeline's own, but never to the target that it comes from.
+    fn route_own<'r>(&mut self, record: &OwnRecord, routes: &'r Routes, guards: &mut Guards<'r>) {
+        let meta = FrameMeta {
+            id: self.next_id(),
+            time: record.time,
+            observed: None,
+            level: record.level,
+            generation: routes.generation,
+            flags: record.flags | flags::LOGGER,
+            call_site: None,
+            logger: LoggerRef {
+                id: 0,
+                name: &record.logger,
+            },
+            thread: ThreadRef { id: 0, name: "" },
+            origin: Origin {
+                kind: record.kind,
+                target: record
+                    .target
+                    .as_deref()
+                    .filter(|_| record.kind == OriginKind::Instance),
+                ..Origin::SERVICE
+            },
+        };
+        let table = self.names.resolve(&self.routes.router, &record.logger);
+        let permitted = table.threshold.is_some_and(|least| record.level >= least);
+        let targets: Vec<usize> = table
+            .targets(record.level)
+            .iter()
+            .copied()
+            .filter(|target| {
+                permitted && Some(&**routes.stages[*target].name()) != record.target.as_deref()
+            })
+            .collect();
+        let counts = &self.pipeline.counts;
+        counts.own.add(1);
+        if targets.is_empty() {
+            counts.unrouted.add(1);
+        } else {
+            counts.routed.add(1);
+            counts.copies.add(targets.len() as u64);
+        }
+        for target in targets {
+            let stage = &routes.stages[target];
+            let guard = guards[target].get_or_insert_with(|| stage.open());
+            append(guard, stage, &meta, &record.payload, 0, &mut []);
+        }
+    }
+}
+
+/// Appends a record, into the room that is held for it where there is any. A refusal is counted by
+/// the stage, and told to the receipt.
+fn append(
+    guard: &mut StageGuard<'_>,
+    stage: &Stage,
+    meta: &FrameMeta<'_>,
+    payload: &[u8],
+    slot: u64,
+    room: &mut [Reservation],
+) {
+    let held = room
+        .iter_mut()
+        .find(|held| held.records() > 0 && held.target() == stage.name());
+    // What is refused has been counted there, and told to the receipt.
+    let _ = match held {
+        Some(held) => guard.append_reserved(meta, payload, slot, held),
+        None => guard.append(meta, payload, slot),
+    };
+}
+
+/// The name at the start of the payload of a logger that is known by name only.
+fn inline_name(payload: &[u8]) -> &str {
+    let parse = || {
+        let (len, rest) = payload.split_first_chunk()?;
+        let name = rest.get(..u32::from_le_bytes(*len) as usize)?;
+        std::str::from_utf8(name).ok()
+    };
+    parse().unwrap_or_default()
+}

@@ -1,0 +1,69 @@
+//! One generation of the routes: a router, and the stages that its positions stand for.
+
+use std::sync::Arc;
+
+use rolog_core::Level;
+
+use crate::router::Router;
+use crate::stage::Stage;
+
+/// What the pump routes by. Replaced as a whole, in one step, by whatever changes it.
+pub(crate) struct Routes {
+    /// The generation of the configuration, stamped on every record.
+    pub(crate) generation: u32,
+    pub(crate) router: Router,
+    /// In the order of [`Router::targets`].
+    pub(crate) stages: Vec<Stage>,
+}
+
+impl Routes {
+    /// The stages that a record of this logger and level goes to.
+    pub(crate) fn stages_of(&self, logger: &str, level: Level) -> Vec<Stage> {
+        let routes = self.router.resolve(logger);
+        let targets = routes.targets(level);
+        targets
+            .iter()
+            .filter_map(|index| self.stages.get(*index).cloned())
+            .collect()
+    }
+
+    /// The least level that this logger lets through.
+    pub(crate) fn gate(&self, logger: &str) -> Option<Level> {
+        self.router.resolve(logger).gate
+    }
+}
+
+/// The routes in force; the version tells the pump, without a lock, when to look again.
+pub(crate) struct InForce {
+    version: std::sync::atomic::AtomicU64,
+    routes: std::sync::RwLock<Arc<Routes>>,
+}
+
+impl InForce {
+    pub(crate) fn new(routes: Routes) -> Self {
+        InForce {
+            version: std::sync::atomic::AtomicU64::new(1),
+            routes: std::sync::RwLock::new(Arc::new(routes)),
+        }
+    }
+
+    pub(crate) fn get(&self) -> Arc<Routes> {
+        let routes = self.routes.read();
+        Arc::clone(&routes.unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Acquire pairs with the release in [`InForce::set`]: who sees the version sees the routes.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    pub(crate) fn set(&self, routes: Routes) {
+        let mut current = self
+            .routes
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        *current = Arc::new(routes);
+        self.version
+            .fetch_add(1, std::sync::atomic::Ordering::Release);
+    }
+}
