@@ -1,4 +1,5 @@
 //! The intake from outside: order, late records, what goes where and how it is counted.
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails the test")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! A child process must neither hang nor write into its parent's rings.
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails the test")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,7 @@ const FORKED: Dropped = Dropped(DropReason::Forked);
 fn intake() -> (Arc<Intake>, Consumer) {
     let intake = Intake::new(IntakeConfig {
         overflow: RingOverflow::Block {
-            max_wait: std::time::Duration::from_secs(3600),
+            max_wait: std::time::Duration::from_hours(1),
         },
         ..IntakeConfig::default()
     })

@@ -1,4 +1,5 @@
 //! Who waits, for what, and how long: callers for room, the pump for records.
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails the test")]
 
 use std::future::Future;
 use std::pin::pin;
@@ -183,7 +184,7 @@ fn a_policy_that_waits_keeps_its_bound() {
 #[test]
 fn a_thread_of_the_pipeline_never_waits() {
     let (intake, mut consumer) = intake(RingOverflow::Block {
-        max_wait: Duration::from_secs(3600),
+        max_wait: Duration::from_hours(1),
     });
     fill(&intake);
     let guard = no_wait_guard();

@@ -192,7 +192,7 @@ mod loom_tests {
     fn loom_an_urgent_record_ends_the_wait_for_the_next_poll() {
         nothing_is_missed(Doorbell::ring, |bell, _| {
             // loom has no time: this waits until it is rung for.
-            bell.poll(Instant::now() + Duration::from_secs(3600));
+            bell.poll(Instant::now() + Duration::from_hours(1));
         });
     }
 }
@@ -238,7 +238,7 @@ mod tests {
                 }
             })
         };
-        let hang = Instant::now() + Duration::from_secs(60);
+        let hang = Instant::now() + Duration::from_mins(1);
         while reader.taken() < ROUNDS {
             if reader.take_if(|_| true).is_some() {
                 reader.release();

@@ -10,6 +10,7 @@ use super::Thread;
 use super::tally::{DropReason, Dropped, Refusal};
 use crate::Level;
 use crate::frame::ThreadRef;
+use crate::ring::local;
 use crate::ring::sync::{self, Mutex, lock};
 use crate::ring::{EntryHeader, Memory, Producer, Reader, Refused, Segment, Shared, Sizes, ring};
 
@@ -51,8 +52,8 @@ impl Overflow {
     }
 
     /// Whether a payload of this size would be taken now.
-    pub(super) fn has_room(&self, thread: &Thread, len: usize, level: u8) -> bool {
-        let len = FIXED + cut(&thread.name()).len() + len;
+    pub(super) fn has_room(&self, len: usize, level: u8) -> bool {
+        let len = FIXED + cut(&local::name()).len() + len;
         let producer = lock(&self.producer);
         self.claim(&producer, len, level, |_| ()).is_ok()
     }
@@ -65,8 +66,8 @@ impl Overflow {
         header: &EntryHeader,
         payload: &[u8],
     ) -> Result<bool, Refusal> {
-        let (serial, stamp) = thread.stamp(intake).unwrap_or((0, 0));
-        let name: Arc<str> = thread.name();
+        let (serial, stamp) = local::stamp(intake).unwrap_or((0, 0));
+        let name = local::name();
         let name = cut(&name);
         let len = FIXED + name.len() + payload.len();
         let producer = lock(&self.producer);

@@ -147,7 +147,7 @@ impl Intake {
             nanos => Some(Duration::from_nanos(nanos)),
         };
         // A record that is to be dropped need not be captured first.
-        if max_wait.is_none() && !self.overflow.has_room(thread, len, header.level) {
+        if max_wait.is_none() && !self.overflow.has_room(len, header.level) {
             self.doorbell.ring();
             return self.drop_for(self.reason_without_room());
         }
@@ -251,7 +251,7 @@ impl Intake {
 
     /// Writes into the ring as it is. The answer: whether that passed its half. `write` comes back
     /// when it was not called.
-    #[inline(always)]
+    #[inline]
     fn write_in<W: FnOnce(&mut [u8])>(
         &self,
         ring: &Producer,

@@ -25,7 +25,7 @@ pub(crate) fn prepare() {
 
 /// The side that runs often.
 #[cfg(not(loom))]
-#[inline(always)]
+#[inline]
 pub(crate) fn light() {
     // Relaxed: it was set before this thread had a ring, and making one goes through a lock.
     if ASYMMETRIC.load(Ordering::Relaxed) {

@@ -51,7 +51,7 @@ impl Drop for Owned {
 }
 
 /// Runs with the calling thread's marks.
-#[inline(always)]
+#[inline]
 pub(crate) fn with<R>(run: impl FnOnce(&Thread) -> R) -> R {
     THREAD.with(run)
 }
@@ -67,7 +67,7 @@ pub(crate) fn forget_current() {
 impl Thread {
     /// This thread's ring of an intake, with the thread marked busy; `None` when another intake was
     /// used last, or when the thread is busy: a value that logs while it is being logged.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn enter(&self, intake: u64) -> Option<Entered<'_>> {
         if self.intake.get() != intake || self.busy.get() != 0 {
             return None;
@@ -131,28 +131,6 @@ impl Thread {
         self.id.get()
     }
 
-    /// The thread's name; empty when it has none, and when its thread-locals are gone.
-    pub(crate) fn name(&self) -> Arc<str> {
-        OWNED
-            .try_with(|owned| owned.try_borrow_mut().ok().map(|mut owned| owned.name()))
-            .ok()
-            .flatten()
-            .unwrap_or_else(|| Arc::from(""))
-    }
-
-    /// The number of this thread's ring in an intake and the entries published there so far, also
-    /// while the thread is busy; `None` where there is no ring.
-    pub(crate) fn stamp(&self, intake: u64) -> Option<(u64, u64)> {
-        OWNED
-            .try_with(|owned| {
-                let owned = owned.try_borrow().ok()?;
-                let (_, ring) = owned.rings.iter().find(|(id, _)| *id == intake)?;
-                Some((ring.shared().serial(), ring.shared().published()))
-            })
-            .ok()
-            .flatten()
-    }
-
     pub(crate) fn is_busy(&self) -> bool {
         self.busy.get() != 0
     }
@@ -160,6 +138,28 @@ impl Thread {
     pub(crate) fn never_waits(&self) -> bool {
         self.never_waits.get() != 0
     }
+}
+
+/// The calling thread's name; empty when it has none, and when its thread-locals are gone.
+pub(crate) fn name() -> Arc<str> {
+    OWNED
+        .try_with(|owned| owned.try_borrow_mut().ok().map(|mut owned| owned.name()))
+        .ok()
+        .flatten()
+        .unwrap_or_else(|| Arc::from(""))
+}
+
+/// The number of the calling thread's ring in an intake and the entries published there so far, also
+/// while the thread is busy; `None` where there is no ring.
+pub(crate) fn stamp(intake: u64) -> Option<(u64, u64)> {
+    OWNED
+        .try_with(|owned| {
+            let owned = owned.try_borrow().ok()?;
+            let (_, ring) = owned.rings.iter().find(|(id, _)| *id == intake)?;
+            Some((ring.shared().serial(), ring.shared().published()))
+        })
+        .ok()
+        .flatten()
 }
 
 impl Owned {
@@ -179,14 +179,14 @@ pub(crate) struct Entered<'a> {
 impl Deref for Entered<'_> {
     type Target = Producer;
 
-    #[inline(always)]
+    #[inline]
     fn deref(&self) -> &Producer {
         self.producer
     }
 }
 
 impl Drop for Entered<'_> {
-    #[inline(always)]
+    #[inline]
     fn drop(&mut self) {
         self.thread.busy.set(0);
     }

@@ -35,11 +35,15 @@ impl Watch {
         Watch {}
     }
 
-    #[inline(always)]
-    pub(crate) fn written(&self, _offset: usize, _len: usize) {}
+    #[inline]
+    pub(crate) fn written(&self, _offset: usize, _len: usize) {
+        let Watch {} = self;
+    }
 
-    #[inline(always)]
-    pub(crate) fn read(&self, _offset: usize, _len: usize) {}
+    #[inline]
+    pub(crate) fn read(&self, _offset: usize, _len: usize) {
+        let Watch {} = self;
+    }
 }
 
 #[cfg(loom)]
