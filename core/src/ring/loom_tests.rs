@@ -63,6 +63,7 @@ fn loom_entries_arrive_whole_and_in_order_while_the_ring_grows() {
             }
         });
         let mut seen = Vec::new();
+        thread::yield_now();
         take(&mut reader, &mut seen);
         thread::yield_now();
         take(&mut reader, &mut seen);
@@ -85,6 +86,7 @@ fn loom_room_that_was_released_is_written_again() {
                 assert!(push(&producer, number));
             }
         });
+        thread::yield_now();
         take(&mut reader, &mut seen);
         thread::yield_now();
         take(&mut reader, &mut seen);
@@ -101,6 +103,8 @@ fn loom_the_published_count_never_promises_more_than_there_is() {
         let writer = thread::spawn(move || {
             assert!(push(&producer, 0) && push(&producer, 1));
         });
+        // loom tries the writer first only where this side gives way.
+        thread::yield_now();
         let promised = shared.published();
         let mut seen = Vec::new();
         take(&mut reader, &mut seen);
@@ -121,6 +125,7 @@ fn loom_memory_is_taken_away_only_from_a_producer_that_knows() {
         let writer = thread::spawn(move || {
             assert!(push(&producer, 1) && push(&producer, 2));
         });
+        thread::yield_now();
         if let Some(reclaim) = reader.reclaim() {
             let barrier = barrier::heavy();
             let _ = reclaim.finish(barrier, false);
@@ -138,6 +143,7 @@ fn loom_a_closed_ring_that_is_not_busy_stays_as_it_is() {
         let (producer, mut reader, shared) = ring();
         assert!(push(&producer, 0));
         let writer = thread::spawn(move || push(&producer, 1));
+        thread::yield_now();
         shared.close();
         assert!(barrier::heavy());
         let at_rest = (!shared.is_busy()).then(|| shared.published());
