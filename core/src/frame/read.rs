@@ -421,6 +421,31 @@ impl<'a> Record<'a> {
         std::iter::from_fn(move || value::take_text(&mut keys))
     }
 
+    /// The bytes behind the arguments: the values of the call site's keys, then pairs of key and
+    /// value to the end.
+    pub(crate) fn raw_fields(&self) -> &'a [u8] {
+        let mut values = self.values;
+        for _ in 0..self.site.map_or(0, |site| site.arguments) {
+            value::take(&mut values);
+        }
+        values
+    }
+
+    /// The positional argument at this place, from 0.
+    pub(crate) fn argument(&self, place: usize) -> Option<Value<'a>> {
+        match (self.args, self.site) {
+            (Some(list), _) => list.iter().nth(place),
+            (None, Some(site)) if place < usize::from(site.arguments) => {
+                let mut values = self.values;
+                for _ in 0..place {
+                    value::take(&mut values)?;
+                }
+                value::take(&mut values)
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn site(&self) -> Option<&'a Site<'a>> {
         self.site
     }

@@ -30,7 +30,26 @@ impl std::fmt::Write for Escaping<'_> {
 
 #[inline]
 fn escape_as<const QUOTED: bool>(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
+    if is_clean::<QUOTED>(text.as_bytes()) {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        escape_parts::<QUOTED>(text.as_bytes(), out);
+    }
+}
+
+/// Whether nothing is to be escaped, as in most texts; the rest of the module finds out what.
+#[inline]
+fn is_clean<const QUOTED: bool>(bytes: &[u8]) -> bool {
+    let (words, _) = bytes.as_chunks::<8>();
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return clean_until::<QUOTED>(bytes, 0) == bytes.len();
+    };
+    // The last eight bytes overlap the words where the length is no multiple of eight.
+    let clean = |word: &[u8; 8]| !suspicious::<QUOTED>(u64::from_le_bytes(*word));
+    words.iter().all(clean) && clean(last)
+}
+
+fn escape_parts<const QUOTED: bool>(bytes: &[u8], out: &mut Vec<u8>) {
     let mut start = 0;
     let mut at = 0;
     loop {

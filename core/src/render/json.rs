@@ -7,7 +7,7 @@ use super::site::{Dialect, Place, Site, Sites};
 use crate::frame::{Origin, OriginKind, Record};
 use crate::level::Level;
 use crate::template::{Piece, pieces};
-use crate::value::{ErrorValue, Timestamp, Value};
+use crate::value::{ErrorValue, Timestamp, Value, take, take_pair};
 
 /// Renders records as JSON lines; see [the table](crate::render#the-json-line).
 #[derive(Debug)]
@@ -43,8 +43,9 @@ impl JsonLine {
     /// Appends `record` as one line.
     pub fn line(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let site = self.sites.of(record, &self.dialect);
-        out.extend_from_slice(b"{\"time\":\"");
-        self.time.local_part(record.time(), out);
+        let mut head = *b"{\"time\":\"2026-11-22T11:15:00.123456789";
+        head[9..].copy_from_slice(&self.time.local_part(record.time()));
+        out.extend_from_slice(&head);
         out.extend_from_slice(level(record.level()));
         escape(true, record.logger(), out);
         out.extend_from_slice(b"\",\"message\":\"");
@@ -59,10 +60,9 @@ impl JsonLine {
                 out.push(b'"');
             }
         }
-        let mut args = record.args().peekable();
-        if args.peek().is_some() {
+        if record.argument(0).is_some() {
             out.extend_from_slice(b",\"args\":");
-            list(args, out);
+            list(record.args(), out);
         }
         if fields(record, site, Place::Line, out) {
             out.extend_from_slice(b",\"fields\":");
@@ -93,9 +93,11 @@ impl JsonLine {
                 string(thread, out);
             }
         }
-        out.extend_from_slice(b",\"record_id\":\"");
-        self.id.id(record.id(), out);
-        out.extend_from_slice(b"\"}\n");
+        let mut tail = [0; 66];
+        tail[..14].copy_from_slice(b",\"record_id\":\"");
+        tail[14..63].copy_from_slice(&self.id.id(record.id()));
+        tail[63..].copy_from_slice(b"\"}\n");
+        out.extend_from_slice(&tail);
     }
 }
 
@@ -120,33 +122,34 @@ fn level(level: Level) -> &'static [u8] {
 /// Appends the fields that belong at this place, each with a comma before it. Says whether there are
 /// any that belong apart.
 fn fields(record: &Record<'_>, site: Option<&Site>, here: Place, out: &mut Vec<u8>) -> bool {
-    let mut seen = site.map_or_else(Keys::new, Site::seen);
+    let mut rest = record.raw_fields();
     let mut apart = false;
-    for (index, (key, content)) in record.fields().enumerate() {
-        let place = if let Some((fragment, place)) = site.and_then(|site| site.key(index)) {
-            if place == here {
-                out.extend_from_slice(fragment);
-            }
-            place
-        } else if !seen.is_new(key, || record.fields().map(|(key, _)| key)) {
-            Place::Nowhere
-        } else {
-            let place = if Json::is_taken(key) {
-                Place::Apart
-            } else {
-                Place::Line
-            };
-            if place == here {
-                out.push(b',');
-                string(key, out);
-                out.push(b':');
-            }
-            place
+    for (fragment, place) in site.into_iter().flat_map(Site::keys) {
+        let Some(content) = take(&mut rest) else {
+            return apart;
         };
         if place == here {
+            out.extend_from_slice(fragment);
             value(&content, out);
         }
         apart |= place == Place::Apart;
+    }
+    if rest.is_empty() {
+        return apart;
+    }
+    let mut seen = site.map_or_else(Keys::new, Site::seen);
+    while let Some((key, content)) = take_pair(&mut rest) {
+        if !seen.is_new(key, || record.fields().map(|(key, _)| key)) {
+            continue;
+        }
+        let taken = Json::is_taken(key);
+        if taken == (here == Place::Apart) {
+            out.push(b',');
+            string(key, out);
+            out.push(b':');
+            value(&content, out);
+        }
+        apart |= taken;
     }
     apart
 }
@@ -220,7 +223,9 @@ fn enclose(start: usize, [open, close]: [u8; 2], out: &mut Vec<u8>) {
     out.push(close);
 }
 
+#[inline]
 fn string(text: &str, out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
     out.push(b'"');
     escape(true, text, out);
     out.push(b'"');
@@ -235,7 +240,7 @@ fn wide(number: impl itoa::Integer, fits: bool, out: &mut Vec<u8>) {
 
 fn timestamp(time: Timestamp, out: &mut Vec<u8>) {
     out.push(b'"');
-    TimeWriter::new().local_part(time, out);
+    out.extend_from_slice(&TimeWriter::new().local_part(time));
     out.extend_from_slice(b"Z\"");
 }
 

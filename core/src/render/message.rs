@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use super::escape::{Escaping, escape};
 use super::number;
 use crate::frame::{Part, Record};
-use crate::value::Value;
+use crate::value::{Value, float};
 
 /// Appends the message of `record`, its holes filled.
 pub(super) fn message(quoted: bool, record: &Record<'_>, out: &mut Vec<u8>) {
@@ -34,19 +34,10 @@ pub(super) fn filled(quoted: bool, value: &Value<'_>, out: &mut Vec<u8>) {
         Value::I64(value) => number::integer(value, out),
         Value::U64(value) => number::integer(value, out),
         Value::Bytes(bytes) => number::base64(bytes, out),
-        Value::F64(value) if value == 0.0 || (1e-4..1e15).contains(&value.abs()) => {
-            let mut digits = zmij::Buffer::new();
-            let digits = digits.format_finite(value);
-            // Up to 15 digits name one number. Beyond, two shortest texts may lie equally near, and
-            // `Display` may choose the other.
-            match digits.len() {
-                ..=16 => {
-                    let digits = digits.strip_suffix(".0").unwrap_or(digits);
-                    out.extend_from_slice(digits.as_bytes());
-                }
-                _ => display(quoted, &Value::F64(value), out),
-            }
-        }
+        Value::F64(number) => match float(number, &mut zmij::Buffer::new()) {
+            Some(digits) => out.extend_from_slice(digits.as_bytes()),
+            None => display(quoted, value, out),
+        },
         ref value => display(quoted, value, out),
     }
 }

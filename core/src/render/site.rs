@@ -5,6 +5,7 @@ use super::keys::Keys;
 use super::message::{filled, message, unfilled};
 use crate::frame::Record;
 use crate::template::{Piece, pieces};
+use crate::value::{Value, take};
 
 /// How many call sites are kept; a power of two.
 const SLOTS: usize = 4096;
@@ -136,8 +137,8 @@ impl Site {
         for segment in &self.message {
             let value = match segment.hole {
                 None => None,
-                Some(Hole::Key(place)) => record.fields().nth(place).map(|(_, value)| value),
-                Some(Hole::Argument(place)) => record.args().nth(place),
+                Some(Hole::Key(place)) => value_at(record.raw_fields(), place),
+                Some(Hole::Argument(place)) => record.argument(place),
             };
             match value {
                 Some(value) => filled(quoted, &value, out),
@@ -160,21 +161,28 @@ impl Site {
         &self.bytes[self.behind_message_end..]
     }
 
-    /// The key at this place, from 0, up to its value.
+    /// The keys in their order, each up to its value.
     #[inline]
-    pub(super) fn key(&self, place: usize) -> Option<(&[u8], Place)> {
-        let (end, written) = *self.keys.get(place)?;
-        let start = match place.checked_sub(1) {
-            Some(before) => self.keys[before].0,
-            None => self.message_end,
-        };
-        Some((&self.bytes[start..end], written))
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&[u8], Place)> {
+        let mut start = self.message_end;
+        self.keys.iter().map(move |(end, place)| {
+            let fragment = &self.bytes[start..*end];
+            start = *end;
+            (fragment, *place)
+        })
     }
 
     /// To find the keys that come with a single record and repeat one of these.
     pub(super) fn seen<'a>(&self) -> Keys<'a> {
         Keys::behind(self.keys.len(), self.key_bits)
     }
+}
+
+fn value_at(mut values: &[u8], place: usize) -> Option<Value<'_>> {
+    for _ in 0..place {
+        take(&mut values)?;
+    }
+    take(&mut values)
 }
 
 /// The fragments of the call sites seen last, by key.

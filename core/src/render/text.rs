@@ -8,7 +8,7 @@ use super::number::{self, TimeWriter};
 use super::site::{Dialect, Place, Site, Sites};
 use crate::frame::{Origin, OriginKind, Record};
 use crate::level::Level;
-use crate::value::{ErrorValue, Value};
+use crate::value::{ErrorValue, Value, take, take_pair};
 
 /// Renders records as lines of text for people; see [the form](crate::render#the-text-line).
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl TextLine {
         let site = self.sites.of(record, &self.dialect);
         let style = self.dialect.style;
         out.extend_from_slice(style.dim);
-        self.time.local_part(record.time(), out);
+        out.extend_from_slice(&self.time.local_part(record.time()));
         out.push(b'Z');
         out.extend_from_slice(style.plain);
         out.push(b' ');
@@ -67,9 +67,8 @@ impl TextLine {
             any: false,
             out,
         };
-        let mut args = record.args().peekable();
-        if args.peek().is_some() {
-            json::list(args, pairs.next("args"));
+        if record.argument(0).is_some() {
+            json::list(record.args(), pairs.next("args"));
         }
         fields(record, site, &mut pairs);
         if let Some(told) = record.error() {
@@ -156,20 +155,25 @@ impl Pairs<'_> {
 }
 
 fn fields(record: &Record<'_>, site: Option<&Site>, pairs: &mut Pairs<'_>) {
-    let mut seen = site.map_or_else(Keys::new, Site::seen);
-    for (index, (key, content)) in record.fields().enumerate() {
-        if let Some((fragment, place)) = site.and_then(|site| site.key(index)) {
-            if place == Place::Nowhere {
-                continue;
-            }
+    let mut rest = record.raw_fields();
+    for (fragment, place) in site.into_iter().flat_map(Site::keys) {
+        let Some(content) = take(&mut rest) else {
+            return;
+        };
+        if place != Place::Nowhere {
             pairs.separate();
             pairs.out.extend_from_slice(fragment);
-        } else if seen.is_new(key, || record.fields().map(|(key, _)| key)) {
-            pairs.next(key);
-        } else {
-            continue;
+            value(&content, pairs.out);
         }
-        value(&content, pairs.out);
+    }
+    if rest.is_empty() {
+        return;
+    }
+    let mut seen = site.map_or_else(Keys::new, Site::seen);
+    while let Some((key, content)) = take_pair(&mut rest) {
+        if seen.is_new(key, || record.fields().map(|(key, _)| key)) {
+            value(&content, pairs.next(key));
+        }
     }
 }
 

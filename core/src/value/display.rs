@@ -47,6 +47,17 @@ impl fmt::Display for OwnedValue {
     }
 }
 
+/// The shortest digits of a number as people read it, without an exponent; `None` where there would
+/// be one, or where it is no number.
+#[inline]
+pub(crate) fn float(value: f64, buffer: &mut zmij::Buffer) -> Option<&str> {
+    if value != 0.0 && !(1e-4..1e15).contains(&value.abs()) {
+        return None;
+    }
+    let digits = buffer.format_finite(value);
+    Some(digits.strip_suffix(".0").unwrap_or(digits))
+}
+
 fn nested(value: &Value<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match value {
         Value::Null => f.write_str("null"),
@@ -55,7 +66,10 @@ fn nested(value: &Value<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Value::U64(value) => value.fmt(f),
         Value::I128(value) => value.fmt(f),
         Value::U128(value) => value.fmt(f),
-        Value::F64(value) => value.fmt(f),
+        Value::F64(value) => match float(*value, &mut zmij::Buffer::new()) {
+            Some(digits) => f.write_str(digits),
+            None => value.fmt(f),
+        },
         Value::Str(text) => write!(f, "{text:?}"),
         Value::Bytes(bytes) | Value::Unknown(_, bytes) => f.write_str(&STANDARD.encode(bytes)),
         Value::Timestamp(time) => time.fmt(f),

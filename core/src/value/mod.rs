@@ -28,11 +28,12 @@ mod encode;
 mod owned;
 mod read;
 
+pub(crate) use display::float;
 pub use encode::{Encoder, Sink};
 pub(crate) use encode::{Mark, plain};
 pub use owned::{OwnedError, OwnedValue};
 pub use read::{ErrorValue, List, Map};
-pub(crate) use read::{check, check_text, take, take_text};
+pub(crate) use read::{check, check_text, take, take_pair, take_text};
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

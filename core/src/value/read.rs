@@ -141,8 +141,7 @@ impl<'a> Iterator for Entries<'a> {
     type Item = (&'a str, Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let key = take_text(&mut self.0)?;
-        Some((key, take(&mut self.0)?))
+        take_pair(&mut self.0)
     }
 }
 
@@ -168,6 +167,12 @@ fn take_sized<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
 /// `input` must come from bytes that [`check_text`] has passed, or that an [`super::Encoder`] wrote.
 pub(crate) fn take_text<'a>(input: &mut &'a [u8]) -> Option<&'a str> {
     take_sized(input).map(trusted_text)
+}
+
+/// The next key and value, on the terms of [`take_text`] and [`take`].
+pub(crate) fn take_pair<'a>(input: &mut &'a [u8]) -> Option<(&'a str, Value<'a>)> {
+    let key = take_text(input)?;
+    Some((key, take(input)?))
 }
 
 /// The next value; `None` at the end and where the bytes do not suffice.
