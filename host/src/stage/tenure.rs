@@ -203,7 +203,10 @@ impl Driver {
             fenced: left_fenced,
             failure,
         });
+        // Handles of this stage may live on; what it falls back to need not wait for them.
+        let feeders = std::mem::take(&mut state.fallbacks);
         drop(state);
+        drop(feeders);
         self.shared.room_freed();
         self.shared.progress.notify_waiters();
         self.shared.freed.raise();
