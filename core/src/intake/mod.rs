@@ -1,6 +1,6 @@
 //! The way of a record from the calling thread to the pump.
 //!
-//! Every thread that logs has a [ring](crate::ring) of its own; one [`Consumer`] merges all rings
+//! Every thread that logs has a ring of its own; one [`Consumer`] merges all rings
 //! by time. [`Intake`] is what loggers hold; there is one for each running pipeline.
 //!
 //! **Promises.** A call never waits, unless the policy is [`RingOverflow::Block`] and then no longer
