@@ -11,6 +11,7 @@ use super::event::EventKind;
 use super::group::Group;
 use super::lanes::{Fenced, Lane, LaneState};
 use super::ledger::DropReason;
+use super::measures::Measure;
 use super::state::damaged;
 use crate::instance::Attempt;
 
@@ -172,13 +173,24 @@ impl Driver {
         };
         let retry = part.history.tries > 0;
         let exact = part.charge;
+        let first = part.history.attempts == 0;
+        let (records, waited) = (part.len(), now.duration_since(part.since));
         self.account(|state, _| {
             state.recharge(charge, exact);
             state.row.attempts += 1;
             state.row.retries += u64::from(retry);
         });
+        if first {
+            self.shared.measure(&[
+                (Measure::BatchRecords, f64::from(records)),
+                (Measure::BatchBytes, exact as f64),
+                (Measure::QueueSeconds, waited.as_secs_f64()),
+            ]);
+        }
         self.spawn(Job::Attempt(id), async move {
-            Done::Attempt(id, instance.deliver(batch, attempt).await)
+            let started = Instant::now();
+            let outcome = instance.deliver(batch, attempt).await;
+            Done::Attempt(id, outcome, Some(started.elapsed()))
         });
         true
     }

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rolog_core::delivery::{Class, Failure, Outcome};
 use rolog_core::frame::BatchBuilder;
@@ -19,6 +20,7 @@ use super::event::EventKind;
 use super::fallback::Feeder;
 use super::handover::Handover;
 use super::lanes::{Fenced, Lane};
+use super::measures::Measure;
 use super::settings::StageSettings;
 use super::shared::Shared;
 use super::slot::{Slot, SlotPhase, Swapped};
@@ -71,7 +73,7 @@ pub(super) enum Job {
 
 /// What a job has come to.
 pub(super) enum Done {
-    Attempt(u64, Outcome),
+    Attempt(u64, Outcome, Option<Duration>),
     Start(Result<Arc<dyn Instance>, Failure>),
     Swap(Swapped),
     Bury(Result<(), Failure>),
@@ -221,7 +223,7 @@ impl Driver {
                 let failure = || panicked(&error);
                 match job {
                     Some(Job::Attempt(id)) => {
-                        Done::Attempt(id, Outcome::retry(failure().maybe_written()))
+                        Done::Attempt(id, Outcome::retry(failure().maybe_written()), None)
                     }
                     Some(Job::Start) => Done::Start(Err(failure())),
                     Some(Job::Swap) => Done::Swap(Swapped::Undone(failure(), Some(failure()))),
@@ -231,7 +233,13 @@ impl Driver {
             }
         };
         match done {
-            Done::Attempt(id, outcome) => self.attempt_done(id, &outcome),
+            Done::Attempt(id, outcome, took) => {
+                if let Some(took) = took {
+                    let took = (Measure::DeliverySeconds, took.as_secs_f64());
+                    self.shared.measure(&[took]);
+                }
+                self.attempt_done(id, &outcome);
+            }
             Done::Start(result) => self.started(result),
             Done::Swap(swapped) => self.swapped(swapped),
             Done::Bury(result) => self.buried(result),

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use rolog_core::frame::FrameMeta;
+use rolog_core::frame::{FrameMeta, Record};
 
 use super::reserve::Reservation;
-use super::shared::{FRAME_ROOM, Shared};
-use super::state::{Append, Ends, State};
+use super::shared::Shared;
+use super::state::{Append, Content, Ends, State};
 
 /// A stage that is open for records: one lock for as many as the pump has in one pass.
 ///
@@ -52,7 +52,7 @@ impl<'a> StageGuard<'a> {
     /// Takes a record in, or refuses it; either is counted at once. With a `slot` other than 0 its
     /// end is told to the receipts, a refusal included.
     pub fn append(&mut self, meta: &FrameMeta<'_>, payload: &[u8], slot: u64) -> Append {
-        self.put(meta, payload, slot, false)
+        self.put(Content::New(meta, payload), slot, None)
     }
 
     /// Takes a record into room that was reserved for it. Room of another stage, or room that is
@@ -64,13 +64,24 @@ impl<'a> StageGuard<'a> {
         slot: u64,
         room: &mut Reservation,
     ) -> Append {
-        let reserved = room.spend(self.shared, payload.len() + FRAME_ROOM);
-        self.put(meta, payload, slot, reserved)
+        self.put(Content::New(meta, payload), slot, Some(room))
     }
 
-    fn put(&mut self, meta: &FrameMeta<'_>, payload: &[u8], slot: u64, reserved: bool) -> Append {
+    /// Takes a record that was given up before, whole and under its own id, into room that was
+    /// reserved for it; counted as replayed.
+    pub fn append_again(
+        &mut self,
+        record: &Record<'_>,
+        slot: u64,
+        room: &mut Reservation,
+    ) -> Append {
+        self.put(Content::Again(record), slot, Some(room))
+    }
+
+    fn put(&mut self, content: Content<'_>, slot: u64, room: Option<&mut Reservation>) -> Append {
+        let reserved = room.is_some_and(|room| room.spend(self.shared, content.need()));
         let state = self.state.as_mut().expect("only dropping takes it");
-        state.append(self.shared, meta, payload, slot, reserved, &mut self.ends)
+        state.append(self.shared, content, slot, reserved, &mut self.ends)
     }
 }
 

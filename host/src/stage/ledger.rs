@@ -170,6 +170,8 @@ pub struct TargetRow {
     pub rejected: u64,
     /// Of those accepted: how many came here as a fallback.
     pub taken_over: u64,
+    /// Of those accepted: how many came from dead letters or another replay.
+    pub replayed: u64,
     /// Batches closed.
     pub batches: u64,
     /// Attempts started.

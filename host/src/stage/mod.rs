@@ -45,6 +45,7 @@ mod guard;
 mod handover;
 mod lanes;
 pub mod ledger;
+mod measures;
 mod outcome;
 pub mod overflow;
 pub mod receipt;
@@ -84,6 +85,7 @@ pub use self::event::{Event, EventKind, EventSink, RateLimited};
 pub use self::fallback::Feeder;
 pub use self::guard::StageGuard;
 pub use self::ledger::{Counts, DropReason, Label, RefusalReason, TargetRow};
+pub use self::measures::{Histogram, Measure, Measures, Meter};
 pub use self::overflow::Overflow;
 pub use self::receipt::{End, EndState, NoReceipts, ReceiptSink};
 pub use self::reserve::{NoRoom, Reservation};
@@ -160,6 +162,11 @@ impl Stage {
     /// The row of the ledger, exact at this moment.
     pub fn row(&self) -> TargetRow {
         self.shared.lock().row.clone()
+    }
+
+    /// How large its batches are, and how long they take.
+    pub fn measures(&self) -> Measures {
+        self.shared.lock().measures.clone()
     }
 
     /// What the target is doing.

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use super::deadletter::DeadLetters;
 use super::event::{Event, EventKind, EventSink};
+use super::measures::{Measure, Meter};
 use super::receipt::{NoReceipts, ReceiptSink};
 use super::reserve::{Freed, Reserved};
 use super::settings::StageSettings;
@@ -34,6 +35,8 @@ pub struct Services {
     pub events: Arc<dyn EventSink>,
     /// Takes records that nobody else takes; without it they are dropped, and counted.
     pub dead_letters: Option<Arc<dyn DeadLetters>>,
+    /// Takes measurements one by one.
+    pub meter: Option<Arc<dyn Meter>>,
     /// Is told about full queues.
     pub pressure: Option<Arc<dyn PressureSink>>,
 }
@@ -45,6 +48,7 @@ impl Default for Services {
             receipts: Arc::new(NoReceipts),
             events: Arc::new(|_: &Event| {}),
             dead_letters: None,
+            meter: None,
             pressure: None,
         }
     }
@@ -114,6 +118,19 @@ impl Shared {
         if now != before {
             self.pressed.store(now, Ordering::Relaxed);
             sink.pressure(&self.name, now);
+        }
+    }
+
+    pub(super) fn measure(&self, measured: &[(Measure, f64)]) {
+        let mut state = self.lock();
+        for (measure, value) in measured {
+            state.measures.observe(*measure, *value);
+        }
+        drop(state);
+        if let Some(meter) = &self.services.meter {
+            for (measure, value) in measured {
+                meter.observe(&self.name, *measure, *value);
+            }
         }
     }
 

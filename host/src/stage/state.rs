@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolog_core::delivery::{Class, Failure};
-use rolog_core::frame::{BatchBuilder, FrameMeta};
+use rolog_core::frame::{BatchBuilder, FrameMeta, Record};
 use rolog_core::{Error, Level};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::fallback::{Feeder, Journey};
 use super::group::{Group, History, Sealed, Slots};
 use super::ledger::{Counts, DropReason, Exit, RefusalReason, TargetRow};
+use super::measures::Measures;
 use super::overflow::Relief;
 use super::receipt::{End, EndState, ReceiptSink};
 use super::settings::StageSettings;
@@ -82,6 +83,7 @@ pub(super) struct State {
     pub tuned: u64,
     pub phase: Phase,
     pub row: TargetRow,
+    pub measures: Measures,
     pub status: Status,
     pub commands: VecDeque<Command>,
     /// Lost and refused records that no event has told of yet.
@@ -136,6 +138,33 @@ impl Ends {
     }
 }
 
+/// What is appended.
+#[derive(Clone, Copy)]
+pub(super) enum Content<'a> {
+    /// A record that has just been logged.
+    New(&'a FrameMeta<'a>, &'a [u8]),
+    /// A record that has been given up before, and is sent again under its id.
+    Again(&'a Record<'a>),
+}
+
+impl Content<'_> {
+    /// What it needs at most, as far as can be known before it is encoded.
+    pub(super) fn need(self) -> usize {
+        let payload = match self {
+            Content::New(_, payload) => payload,
+            Content::Again(record) => record.payload(),
+        };
+        payload.len() + FRAME_ROOM
+    }
+
+    fn level(self) -> Level {
+        match self {
+            Content::New(meta, _) => meta.level,
+            Content::Again(record) => record.level(),
+        }
+    }
+}
+
 /// Whether a record was taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -156,6 +185,7 @@ impl State {
             tuned: 0,
             phase: Phase::Running,
             row: TargetRow::default(),
+            measures: Measures::default(),
             status: Status::default(),
             commands: VecDeque::new(),
             untold: Untold::default(),
@@ -218,20 +248,19 @@ impl State {
     pub(super) fn append(
         &mut self,
         shared: &Shared,
-        meta: &FrameMeta<'_>,
-        payload: &[u8],
+        content: Content<'_>,
         slot: u64,
         reserved: bool,
         ends: &mut Ends,
     ) -> Append {
-        let need = payload.len() + FRAME_ROOM;
+        let (need, level) = (content.need(), content.level());
         let refusal = if self.closed_to_routes() {
             Some(RefusalReason::Disposed)
         } else if reserved || self.has_room(shared, 1, need) {
             None
         } else if need > self.settings.max_bytes {
             Some(RefusalReason::TooLarge)
-        } else if self.relieve(shared, meta.level, need, ends) {
+        } else if self.relieve(shared, level, need, ends) {
             None
         } else {
             Some(RefusalReason::Full)
@@ -256,12 +285,20 @@ impl State {
             self.open.slots.push((index, slot));
         }
         self.open.since.get_or_insert_with(Instant::now);
-        self.open.builder.push(meta, payload);
-        self.open.levels[meta.level.index()] += 1;
+        match content {
+            Content::New(meta, payload) => {
+                self.open.builder.push(meta, payload);
+            }
+            Content::Again(record) => {
+                self.open.builder.push_record(record, None);
+                self.row.replayed += 1;
+            }
+        }
+        self.open.levels[level.index()] += 1;
         self.row.accept(1);
         let (records, bytes) = (self.open.builder.len(), self.open.builder.bytes());
         // A full queue has nothing to wait for: its batch will not grow.
-        if rules.closes_after(records, bytes, meta.level) || !self.has_room(shared, 1, FRAME_ROOM) {
+        if rules.closes_after(records, bytes, level) || !self.has_room(shared, 1, FRAME_ROOM) {
             self.seal();
         }
         Append::Accepted

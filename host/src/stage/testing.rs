@@ -321,6 +321,7 @@ impl Witness {
                 events.events.lock().unwrap().push(event);
             }),
             dead_letters: dead_letters.then(|| Arc::clone(self) as Arc<dyn DeadLetters>),
+            meter: None,
             pressure: None,
         }
     }

@@ -24,6 +24,12 @@ async fn batches_close_by_count_and_the_last_record_never_waits_for_the_next() {
     let row = stage.row();
     assert_eq!((row.accepted, row.delivered, row.queued), (7, 7, 0));
     assert_eq!((row.batches, row.attempts, row.retries), (3, 3, 0));
+    let measures = stage.measures();
+    let sizes = measures.of(Measure::BatchRecords);
+    assert_eq!((sizes.count(), sizes.sum()), (3, 7.0));
+    let waits = measures.of(Measure::QueueSeconds);
+    assert_eq!((waits.count(), waits.sum()), (3, 1.0));
+    assert_eq!(measures.of(Measure::DeliverySeconds).count(), 3);
 }
 
 #[tokio::test(start_paused = true)]

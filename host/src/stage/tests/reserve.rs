@@ -1,10 +1,11 @@
 //! Callers that wait for room.
 
 use rolog_core::delivery::Outcome;
+use rolog_core::frame::Batch;
 use rolog_core::level::Level;
 
 use super::super::testing::{
-    Step, World, accept, append, batches_of, meta, pass, payload, settle_down, stage,
+    Step, Witness, World, accept, append, batches_of, meta, pass, payload, settle_down, stage,
 };
 use super::super::*;
 use super::{ms, s};
@@ -104,6 +105,26 @@ async fn nobody_waits_for_room_that_will_never_be() {
     stage.dispose(s(1)).await;
     assert_eq!(waiting.await.unwrap(), Err(NoRoom::Disposed));
     drop(all);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replayed_record_keeps_its_id_and_is_counted_as_such() {
+    let (dead, world) = (World::new(), World::new());
+    dead.script(vec![Step::fail(); 4]);
+    let witness = Witness::new();
+    let before = stage("t", batches_of(1), &dead, &[], witness.services(true));
+    accept(&before, [7]);
+    pass(s(4)).await;
+    let letters = witness.letters();
+    let batch = Batch::parse(&letters[0].batch).unwrap();
+    let after = stage("t", batches_of(1), &world, &[], Services::default());
+    let record = batch.get(0).unwrap();
+    let mut room = after.reserve(1, record.payload().len()).await.unwrap();
+    let result = after.open().append_again(&record, 0, &mut room);
+    assert_eq!(result, Append::Accepted);
+    settle_down().await;
+    assert_eq!(world.written(), [7]);
+    assert_eq!((after.row().replayed, after.row().accepted), (1, 1));
 }
 
 #[test]
