@@ -17,6 +17,7 @@
 mod builtin;
 mod catalog;
 pub mod config;
+pub mod dead_letters;
 mod error;
 mod event_text;
 mod feedback;

@@ -465,6 +465,12 @@ pub(in crate::stage) fn journey() -> Arc<Journey> {
     Journey::start("target".into())
 }
 
+/// The bytes of a batch of records with these numbers, and how many they are.
+pub(crate) fn batch(records: &[(u64, Level)]) -> (Vec<u8>, u32) {
+    let sealed = sealed(records);
+    (sealed.bytes, sealed.len)
+}
+
 /// A sealed batch of records with these numbers and levels.
 pub(in crate::stage) fn sealed(records: &[(u64, Level)]) -> Sealed {
     let mut builder = BatchBuilder::new(EPOCH);
