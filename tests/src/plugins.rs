@@ -1,5 +1,8 @@
 //! What the tests of the plugin boundary share: batches, a loader, and ears for what plugins say.
 
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -77,6 +80,33 @@ pub async fn instance(
         .validate(config, &setup)
         .unwrap_or_else(|error| panic!("{error}"));
     library.maker(&setup, config, plan).create().await
+}
+
+/// Loads a copy of a library that no other test shares, with this deadline for its answers.
+///
+/// # Panics
+/// When it cannot be loaded.
+pub fn own_copy(library: &Path, deadline: Duration) -> (Library, Arc<Heard>) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+
+    let mut bytes = fs::read(library).expect("the library can be read");
+    // What stands behind the end of the tables is nobody's; it makes another digest.
+    bytes.extend(COUNT.fetch_add(1, Ordering::Relaxed).to_le_bytes());
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = folder.path().join("copy.so");
+    fs::write(&path, bytes).expect("the copy can be written");
+    // Opened with all the time it takes, used with the deadline that is asked for.
+    let (patient, _heard) = loader(LoaderSettings::default());
+    patient
+        .load(&path)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let (loader, heard) = loader(LoaderSettings {
+        answer_deadline: deadline,
+        create_deadline: deadline,
+        ..LoaderSettings::default()
+    });
+    let library = loader.load(&path).unwrap_or_else(|error| panic!("{error}"));
+    (library, heard)
 }
 
 /// Keeps what plugins say.

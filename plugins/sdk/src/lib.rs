@@ -29,6 +29,7 @@ mod batch;
 mod calls;
 mod config;
 mod context;
+mod ending;
 mod engine;
 mod export;
 mod facade;

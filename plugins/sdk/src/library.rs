@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::abi::{Buffer, Busy, WireAttempt};
 use crate::attempt::Signal;
+use crate::ending::Ending;
 use crate::engine::{self, Engine};
 use crate::guard::{Contained, Panicked, guarded_for};
 use crate::scope::{self, Instance};
@@ -26,6 +27,7 @@ pub(crate) type Answer<R> = oneshot::Receiver<Result<R, Panicked>>;
 pub struct Library<T: Target> {
     name: &'static str,
     version: &'static str,
+    ending: Ending,
     state: Mutex<State<T>>,
 }
 
@@ -53,6 +55,7 @@ impl<T: Target> Library<T> {
         Library {
             name,
             version,
+            ending: Ending::new(),
             state: Mutex::new(State {
                 shared: None,
                 earlier: Vec::new(),
@@ -166,16 +169,15 @@ impl<T: Target> Library<T> {
         }
     }
 
-    /// Lets go of an instance. Its end runs on a thread of its own, since foreign code may hang in
-    /// it.
-    pub(crate) fn release(&self, id: Instance) {
+    /// Lets go of an instance.
+    pub(crate) fn release(&'static self, id: Instance) {
         let running = {
             let mut state = self.state();
             state.creating.remove(&id);
             state.running.remove(&id)
         };
         if let Some(running) = running {
-            aside(self.name, move || drop(running));
+            self.ending.add(self.name, move || drop(running));
         }
     }
 
@@ -191,14 +193,17 @@ impl<T: Target> Library<T> {
             engines.extend(running.values().map(|running| Arc::clone(&running.engine)));
             (running, engines)
         };
-        aside(self.name, move || {
+        let work = move || {
             let begun = Instant::now();
             for engine in &engines {
                 engine.end(limit.saturating_sub(begun.elapsed()));
             }
             let _ = ended.send(begun.elapsed() < limit);
             drop((engines, running));
-        });
+        };
+        // Without a thread nothing is ended, and the receiver learns that.
+        let thread = std::thread::Builder::new().name(engine::thread_name(self.name));
+        drop(thread.spawn(work));
         end
     }
 
@@ -242,7 +247,7 @@ impl<T: Target> Library<T> {
     }
 
     /// The instance is made. If it was released meanwhile, it ends at once.
-    fn admit(&self, id: Instance, engine: Arc<Engine>, value: T) {
+    fn admit(&'static self, id: Instance, engine: Arc<Engine>, value: T) {
         let running = Arc::new(Running {
             instance: id,
             value: Some(Box::new(value)),
@@ -254,7 +259,7 @@ impl<T: Target> Library<T> {
             state.running.insert(id, running);
         } else {
             drop(state);
-            aside(self.name, move || drop(running));
+            self.ending.add(self.name, move || drop(running));
         }
     }
 
@@ -329,25 +334,5 @@ struct Settled<T: Target>(Arc<Running<T>>, u64);
 impl<T: Target> Drop for Settled<T> {
     fn drop(&mut self) {
         self.0.attempts().remove(&self.1);
-    }
-}
-
-/// Runs work that may hang, away from the caller; on the caller's thread only when no thread can be
-/// had.
-fn aside(plugin: &str, work: impl FnOnce() + Send + 'static) {
-    let work = Arc::new(Mutex::new(Some(work)));
-    let take = |work: &Mutex<Option<_>>| work.lock().ok().and_then(|mut work| work.take());
-    let theirs = Arc::clone(&work);
-    let spawned = std::thread::Builder::new()
-        .name(engine::thread_name(plugin))
-        .spawn(move || {
-            if let Some(work) = take(&theirs) {
-                work();
-            }
-        });
-    if spawned.is_err()
-        && let Some(work) = work.lock().ok().and_then(|mut work| work.take())
-    {
-        work();
     }
 }
