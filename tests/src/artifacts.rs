@@ -54,6 +54,15 @@ pub fn command() -> &'static Path {
     })
 }
 
+/// `target`, wherever this build has it.
+pub(crate) fn target_folder() -> PathBuf {
+    let profile = profile_folder();
+    profile
+        .parent()
+        .expect("a profile is below a target folder")
+        .to_path_buf()
+}
+
 /// `target/debug` or `target/release`: an integration test runs from `deps` below it.
 fn profile_folder() -> PathBuf {
     let test = env::current_exe().expect("a test knows its executable");

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod artifacts;
+pub mod fixtures;
 pub mod fuzz;
 pub mod plugins;
 mod skip;

@@ -11,7 +11,7 @@ use rolog_host::instance::{Instance, Maker};
 use rolog_host::loader::{Library, Loader, LoaderSettings};
 use rolog_plugin::{Setup, linked};
 use rolog_tests::artifacts;
-use rolog_tests::plugins::{LONG, attempt, batch, instance, loader};
+use rolog_tests::plugins::{LONG, attempt, batch, instance, loader, own_copy};
 use serde_json::json;
 
 fn load(name: &str) -> Library {
@@ -210,6 +210,32 @@ fn a_plugin_is_found_by_its_name_and_listed() {
         ]
     );
     assert_eq!(listed[0].path, path);
+}
+
+#[tokio::test]
+async fn the_level_of_what_a_loaded_plugin_logs_can_be_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (library, heard) = own_copy(&artifacts::library("good"), LONG);
+    let config = json!({ "path": folder.path().join("out"), "talkative": true });
+    let target = instance(&library, "app", &config).await.unwrap();
+    let heard_of = async |level: u8| {
+        library.set_level(level);
+        let before = heard.all().len();
+        assert!(
+            target
+                .deliver(batch(["x"]), attempt(1))
+                .await
+                .is_delivered()
+        );
+        let said = heard.all().split_off(before);
+        let level = |said: &String| said.split(' ').nth(1).map(str::to_owned);
+        said.iter().filter_map(level).collect::<Vec<_>>()
+    };
+    let counted = "CounterAdd";
+    assert_eq!(heard_of(20).await, ["warning", "error", counted]);
+    assert_eq!(heard_of(5).await, ["warning", "error", "debug", counted]);
+    assert_eq!(heard_of(40).await, ["error", counted]);
+    assert_eq!(heard_of(u8::MAX).await, [counted]);
 }
 
 #[tokio::test]

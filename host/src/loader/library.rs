@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use rolog_plugin::abi::{Busy, ModuleRef};
@@ -76,30 +76,60 @@ impl Plugin {
         deadline: Duration,
         question: impl FnOnce(ModuleRef) -> R + Send + 'static,
     ) -> Result<R, String> {
-        if self.hanging.fetch_add(1, Ordering::AcqRel) >= MOST_HANGING {
-            self.hanging.fetch_sub(1, Ordering::AcqRel);
+        let plugin = &self.info.name;
+        if self.hanging.load(Ordering::Acquire) >= MOST_HANGING {
             return Err(format!(
-                "the plugin `{}` is not asked any more: {MOST_HANGING} of its calls hang",
-                self.info.name
+                "the plugin `{plugin}` is not asked any more: {MOST_HANGING} of its calls hang"
             ));
         }
         let module = self.module;
-        let hanging = Arc::clone(&self.hanging);
+        let call = Arc::new(Hang::new(Arc::clone(&self.hanging)));
+        let theirs = Arc::clone(&call);
         let answer = patience::within(deadline, move || {
             let answer = question(module);
-            hanging.fetch_sub(1, Ordering::AcqRel);
+            theirs.ends();
             answer
         });
         answer.map_err(|reason| match reason {
-            NoAnswer::Late => format!(
-                "the plugin `{}` did not answer `{name}` within {deadline:?}",
-                self.info.name
-            ),
-            NoAnswer::Lost => {
-                self.hanging.fetch_sub(1, Ordering::AcqRel);
-                format!("the plugin `{}` could not be asked", self.info.name)
+            NoAnswer::Late => {
+                call.begins();
+                format!("the plugin `{plugin}` did not answer `{name}` within {deadline:?}")
             }
+            NoAnswer::Lost => format!("the plugin `{plugin}` could not be asked"),
         })
+    }
+}
+
+/// A call that may be late: counted from its deadline until it comes back, if it does.
+struct Hang {
+    hanging: Arc<AtomicU32>,
+    met: AtomicBool,
+}
+
+impl Hang {
+    fn new(hanging: Arc<AtomicU32>) -> Self {
+        Hang {
+            hanging,
+            met: AtomicBool::new(false),
+        }
+    }
+
+    /// The deadline has passed.
+    fn begins(&self) {
+        self.hanging.fetch_add(1, Ordering::AcqRel);
+        self.second();
+    }
+
+    /// The call has come back.
+    fn ends(&self) {
+        self.second();
+    }
+
+    /// Of deadline and return, whichever comes second takes the call out of the count.
+    fn second(&self) {
+        if self.met.swap(true, Ordering::AcqRel) {
+            self.hanging.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 
@@ -233,4 +263,25 @@ fn encode(setup: &Setup) -> String {
 fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, String> {
     serde_json::from_str(text)
         .map_err(|error| format!("the plugin's answer cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_call_counts_until_it_comes_back_and_one_in_time_never() {
+        let hanging = Arc::new(AtomicU32::new(0));
+        let call = || Hang::new(Arc::clone(&hanging));
+        let count = || hanging.load(Ordering::Acquire);
+        let (in_time, late, at_once) = (call(), call(), call());
+        in_time.ends();
+        late.begins();
+        assert_eq!(count(), 1);
+        late.ends();
+        assert_eq!(count(), 0);
+        at_once.ends();
+        at_once.begins();
+        assert_eq!(count(), 0);
+    }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use abi_stable::StableAbi;
 use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
-use abi_stable::library::{AbiHeaderRef, LibHeader};
+use abi_stable::library::{AbiHeaderRef, LibHeader, LibraryError};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use rolog_plugin::abi::ModuleRef;
 
@@ -35,7 +35,10 @@ pub(super) fn open(copy: &Path, header: &str) -> Result<ModuleRef, Cause> {
     // SAFETY: the layouts have just been compared.
     unsafe { header.init_root_module_with_unchecked_layout::<ModuleRef>() }.map_err(|error| {
         Cause::NotStarted {
-            reason: first_line(&error.to_string()),
+            reason: match &error {
+                LibraryError::RootModule { err, .. } => first_line(&err.to_string()),
+                other => first_line(&other.to_string()),
+            },
         }
     })
 }

@@ -41,6 +41,7 @@ mod scope;
 mod setup;
 mod target;
 
+pub use abi::Buffer;
 pub use attempt::Attempt;
 pub use batch::Batch;
 pub use context::{Context, Task};
