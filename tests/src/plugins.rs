@@ -63,6 +63,17 @@ pub fn loader(settings: LoaderSettings) -> (Loader, Arc<Heard>) {
     (Loader::new(settings, Arc::clone(&heard) as _), heard)
 }
 
+/// What builds instances of `setup`'s target.
+///
+/// # Panics
+/// When the configuration is refused.
+pub fn maker(library: &Library, setup: &Setup, config: &Value) -> impl Maker + use<> {
+    let plan = library
+        .validate(config, setup)
+        .unwrap_or_else(|error| panic!("{error}"));
+    library.maker(setup, config, plan)
+}
+
 /// An instance for the target of this name.
 ///
 /// # Errors
@@ -75,11 +86,7 @@ pub async fn instance(
     target: &str,
     config: &Value,
 ) -> Result<Arc<dyn Instance>, Failure> {
-    let setup = Setup::new(target);
-    let plan = library
-        .validate(config, &setup)
-        .unwrap_or_else(|error| panic!("{error}"));
-    library.maker(&setup, config, plan).create().await
+    maker(library, &Setup::new(target), config).create().await
 }
 
 /// Loads a copy of a library that no other test shares, with this deadline for its answers.

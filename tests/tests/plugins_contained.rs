@@ -1,5 +1,7 @@
 //! What a plugin does wrong stays within it: panics and hangs in every call, and too many threads.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -11,7 +13,7 @@ use rolog_host::instance::{Instance, Maker};
 use rolog_host::loader::Library;
 use rolog_plugin::Setup;
 use rolog_tests::artifacts;
-use rolog_tests::plugins::{Heard, LONG, attempt, batch, instance, own_copy};
+use rolog_tests::plugins::{Heard, LONG, attempt, batch, instance, maker, own_copy};
 use serde_json::{Value, json};
 
 /// Short enough for what never ends.
@@ -93,7 +95,7 @@ async fn a_panic_beside_the_calls_is_contained_and_reported() {
 async fn an_instance_of_its_own_runtime_is_named_for_what_it_spawns_behind_the_sdk() {
     let (library, heard) = misbehaving(LONG);
     let setup = Setup::new("alone").isolate(true);
-    let maker = library.maker(&setup, &json!({})).unwrap();
+    let maker = maker(&library, &setup, &json!({}));
     let alone = maker.create().await.unwrap();
     assert!(alone.call("tokio", b"").await.is_ok());
     heard.wait_for("misbehaving/alone: panicked in a thread or task of its own");
@@ -203,9 +205,7 @@ async fn instances_that_block_the_runtime_are_named_and_their_siblings_get_a_fre
 async fn an_isolated_instance_blocks_nobody_but_itself() {
     let (library, _heard) = misbehaving(LONG);
     let config = json!({ "blocks_in": ["deliver", "flush"] });
-    let maker = library
-        .maker(&Setup::new("alone").isolate(true), &config)
-        .unwrap();
+    let maker = maker(&library, &Setup::new("alone").isolate(true), &config);
     let alone = maker.create().await.unwrap();
     let hung = [
         alone.deliver(batch(["x"]), attempt(1)),

@@ -8,7 +8,7 @@ use rolog_host::loader::LoaderSettings;
 use rolog_plugin::Setup;
 use rolog_plugin::abi::ModuleRef;
 use rolog_tests::fixtures;
-use rolog_tests::plugins::{LONG, attempt, batch, loader};
+use rolog_tests::plugins::{LONG, attempt, batch, loader, maker};
 use serde_json::json;
 
 #[tokio::test]
@@ -17,7 +17,7 @@ async fn an_older_plugin_loads_and_works_and_what_it_lacks_is_done_without() {
     let library = loader.load(fixtures::older("older")).unwrap();
     assert_eq!(library.describe().unwrap().summary, "older than its host");
 
-    let maker = library.maker(&Setup::new("app"), &json!({})).unwrap();
+    let maker = maker(&library, &Setup::new("app"), &json!({}));
     assert_eq!(maker.preferred_batch(), Some(9));
     let target = maker.create().await.unwrap();
     target.activate().await.unwrap();
@@ -43,7 +43,7 @@ async fn an_older_plugin_loads_and_works_and_what_it_lacks_is_done_without() {
 async fn a_panic_that_an_sdk_does_not_catch_is_caught_by_the_host() {
     let (loader, _heard) = loader(LoaderSettings::default());
     let library = loader.load(fixtures::older("older")).unwrap();
-    let maker = library.maker(&Setup::new("app"), &json!({})).unwrap();
+    let maker = maker(&library, &Setup::new("app"), &json!({}));
     let target = maker.create().await.unwrap();
     let unlucky = Attempt {
         number: 13,

@@ -1,6 +1,8 @@
 //! Libraries that cannot be used: each is refused for its own reason, in one sentence with the
 //! remedy, and the loader goes on.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
