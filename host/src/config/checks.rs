@@ -9,6 +9,7 @@ use super::names::TargetName;
 use super::path::SettingPath;
 use super::places::Places;
 use super::problem::{Problem, Severity, quoted};
+use super::secrets::Secrets;
 use super::sections::Draft;
 use super::tuning::intake_config;
 use super::units::ShowSize;
@@ -19,9 +20,11 @@ pub(crate) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
         draft,
         places,
         problems: Vec::new(),
+        unknown: 0,
     };
     checker.routes();
     checker.fallbacks();
+    checker.unknown_beyond();
     checker.cycles();
     checker.sizes();
     // A target that seems unused may only be misspelt elsewhere.
@@ -35,7 +38,14 @@ struct Checker<'a> {
     draft: &'a Draft,
     places: &'a Places,
     problems: Vec<Problem>,
+    /// How many names were found that no target has.
+    unknown: usize,
 }
+
+/// So many problems of a kind are told one by one; a file can hold a hundred thousand of them.
+const MOST_ALIKE: usize = 100;
+/// So many names are listed in one problem.
+const MOST_LISTED: usize = 20;
 
 /// `targets.<name>.flush.fallback`
 fn fallback_path(name: &TargetName) -> SettingPath {
@@ -63,15 +73,20 @@ impl Checker<'_> {
     }
 
     /// Reports a name that no target has.
-    fn known(&mut self, path: SettingPath, name: &TargetName) {
+    fn known(&mut self, path: impl FnOnce() -> SettingPath, name: &TargetName) {
         if self.draft.targets.contains_key(name) {
             return;
         }
+        self.unknown += 1;
+        if self.unknown > MOST_ALIKE {
+            return;
+        }
+        let path = path();
         let names = self.draft.targets.keys().map(TargetName::as_str);
         let expected = if self.draft.targets.is_empty() {
             "a target under `targets`, where there is none".to_owned()
         } else {
-            super::read::one_of(names.clone())
+            super::read::one_of(names.clone().take(MOST_LISTED))
         };
         let problem = self
             .problem(
@@ -81,6 +96,15 @@ impl Checker<'_> {
             .expected(expected)
             .nearest_of(name.as_str(), names);
         self.problems.push(problem);
+    }
+
+    fn unknown_beyond(&mut self) {
+        if self.unknown > MOST_ALIKE {
+            let more = self.unknown - MOST_ALIKE;
+            let what =
+                format!("{more} more names stand in routes and fallbacks that no target has");
+            self.report(SettingPath::root(), what, "names of targets");
+        }
     }
 
     fn routes(&mut self) {
@@ -103,7 +127,8 @@ impl Checker<'_> {
                 );
             }
             for (index, name) in to.iter().enumerate() {
-                self.known(self.places.list_item(&path.key("to"), index), name);
+                let (places, path) = (self.places, &path);
+                self.known(|| places.list_item(&path.key("to"), index), name);
             }
             let takes_all = route.logger.is_all() && route.level == LevelRange::ALL;
             if takes_all && route.is_final && closed.is_none() {
@@ -115,10 +140,11 @@ impl Checker<'_> {
     fn fallbacks(&mut self) {
         for (name, target) in &self.draft.targets {
             for (index, fallback) in target.flush.fallback.iter().enumerate() {
-                let path = self.places.list_item(&fallback_path(name), index);
+                let places = self.places;
+                let path = || places.list_item(&fallback_path(name), index);
                 if fallback == name {
                     self.report(
-                        path,
+                        path(),
                         format!("{} falls back to itself", quoted(name.as_str())),
                         "another target",
                     );
@@ -135,6 +161,9 @@ impl Checker<'_> {
         let mut done: BTreeSet<&TargetName> = BTreeSet::new();
         let mut found: Vec<(SettingPath, String)> = Vec::new();
         for start in targets.keys() {
+            if found.len() >= MOST_LISTED {
+                break;
+            }
             // The way so far, each with the position of the fallback that is looked at next.
             let mut way: Vec<(&TargetName, usize)> = Vec::new();
             if !done.contains(start) {
@@ -155,8 +184,14 @@ impl Checker<'_> {
                 }
                 match way.iter().position(|(passed, _)| *passed == fallback) {
                     Some(begin) => {
+                        if found.len() >= MOST_LISTED {
+                            continue;
+                        }
                         let mut names: Vec<&str> =
                             way[begin..].iter().map(|(name, _)| name.as_str()).collect();
+                        if names.len() > MOST_LISTED {
+                            names.splice(MOST_LISTED - 1..names.len() - 1, ["…"]);
+                        }
                         names.push(fallback.as_str());
                         let path = self.places.list_item(&fallback_path(name), position);
                         found.push((path, names.join(" -> ")));
@@ -284,6 +319,7 @@ pub(crate) fn shared_resources<'a>(
 /// A problem at a setting of a target, found by its plugin.
 pub(crate) fn refusal(
     places: &Places,
+    secrets: &Secrets,
     target: &TargetName,
     written: &str,
     what: String,
@@ -292,7 +328,11 @@ pub(crate) fn refusal(
         .key("targets")
         .key(target.as_str())
         .key("config");
-    let path = places.resolve(&config, written);
+    let mut path = places.resolve(&config, written);
+    if !places.has(&path) {
+        // Steps that the file does not have are the plugin's words.
+        path = places.resolve(&config, &secrets.mask(written));
+    }
     let place = places.value(&path);
     Problem::new(Arc::clone(&places.shared_file()), path, what).at(place)
 }

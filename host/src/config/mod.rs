@@ -34,6 +34,7 @@ mod source;
 mod spec;
 mod substitute;
 mod syntax;
+mod table;
 mod tree;
 mod tuning;
 mod units;
@@ -52,9 +53,7 @@ pub use names::{InvalidName, PluginName, TargetName};
 pub use path::{SettingPath, Step};
 pub use places::Places;
 pub use problem::{Place, Problem, Problems, Severity};
-pub use read::Row;
 pub use secrets::{MIN_SECRET, Secrets};
-pub use sections::table;
 pub use source::MAX_FILE;
 pub use spec::{
     BatchBytes, BatchRecords, Concurrency, DEFAULT_LEVEL, FlushSpec, Interval, LevelRule,
@@ -63,6 +62,7 @@ pub use spec::{
     VERSION,
 };
 pub use substitute::{Env, MAX_SECRET_FILE};
+pub use table::{Row, markdown, table};
 
 use read::{Cursor, Keys, Sink};
 use sections::Draft;
@@ -244,7 +244,7 @@ impl PipelineSpec {
     /// `path` is the plugin's: `tls.certs[0].path`, or a JSON pointer; empty for the whole. Secrets in
     /// `what` are masked.
     pub fn refusal(&self, target: &TargetName, path: &str, what: impl Into<String>) -> Problem {
-        let mut problem = checks::refusal(&self.places, target, path, what.into());
+        let mut problem = checks::refusal(&self.places, &self.secrets, target, path, what.into());
         mask(&mut problem, &self.secrets);
         problem
     }

@@ -114,6 +114,11 @@ impl Places {
         path
     }
 
+    /// Whether the file has this setting.
+    pub(crate) fn has(&self, path: &SettingPath) -> bool {
+        self.exact(path).is_some()
+    }
+
     fn exact(&self, path: &SettingPath) -> Option<&Mark> {
         let mut mark = self.root.as_deref()?;
         for step in path.steps() {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::path::SettingPath;
 use super::problem::{Problem, quoted};
+use super::table::Row;
 use super::tree::{Entry, Item, ItemKind};
 
 /// Where problems are collected.
@@ -155,19 +156,6 @@ pub(crate) trait Keys {
             section.refuse_unknown();
         }
     }
-}
-
-/// One line of the table of defaults.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// The setting, such as `targets.<name>.flush.interval`.
-    pub path: String,
-    /// What may be written.
-    pub values: String,
-    /// What holds without it.
-    pub default: String,
-    /// What it does.
-    pub meaning: &'static str,
 }
 
 /// A section while its keys are declared.

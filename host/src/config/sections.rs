@@ -3,14 +3,14 @@
 //! To add a key: a field with its default in [`spec`](super::spec), and one line here. A key that is
 //! not declared here is refused as unknown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use rolog_core::{LevelRange, Threshold};
 
 use super::names::{PluginName, TargetName};
 use super::problem::quoted;
-use super::read::{Cursor, Keys, Row, Section, Setting};
+use super::read::{Cursor, Keys, Section, Setting};
 use super::spec::{
     DEFAULT_MAX_RECORD, FlushSpec, LevelRule, MaxRecord, QueueSpec, RingsSpec, VERSION,
 };
@@ -243,13 +243,6 @@ impl Keys for RouteDraft {
     }
 }
 
-/// The table of every setting with its default, in the order of the docs.
-pub fn table() -> Vec<Row> {
-    let mut rows = Vec::new();
-    Draft::default().keys(&mut Section::describe("", &mut rows));
-    rows
-}
-
 /// The version, of which there is one.
 struct Version;
 
@@ -287,6 +280,7 @@ impl Setting for Vec<LevelRule> {
 
     fn read(cursor: &Cursor<'_>) -> Option<Self> {
         let mut rules: Vec<LevelRule> = Vec::new();
+        let mut seen = HashSet::new();
         for entry in cursor.entries(&Self::expected())? {
             let pattern = match LoggerGlob::subtree(&entry.key) {
                 Ok(pattern) => pattern,
@@ -296,7 +290,7 @@ impl Setting for Vec<LevelRule> {
                     continue;
                 }
             };
-            if rules.iter().any(|rule| rule.pattern == pattern) {
+            if !seen.insert(pattern.clone()) {
                 let what = format!(
                     "{} means the same loggers as a key above",
                     quoted(&entry.key)

@@ -1,5 +1,6 @@
 //! How each kind of value is read: the implementations of [`Setting`].
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use rolog_core::{Level, LevelRange, Threshold};
@@ -303,10 +304,11 @@ impl Setting for Vec<TargetName> {
             return cursor.parsed(TargetName::EXPECTED).map(|name| vec![name]);
         }
         let mut names: Vec<TargetName> = Vec::new();
+        let mut seen = HashSet::new();
         let mut whole = true;
         for item in cursor.items(&Self::expected())? {
             match item.parsed::<TargetName>(TargetName::EXPECTED) {
-                Some(name) if names.contains(&name) => {
+                Some(name) if !seen.insert(name.clone()) => {
                     item.refuse(
                         format!("{} stands in this list already", quoted(name.as_str())),
                         "each target once",

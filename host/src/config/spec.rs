@@ -240,8 +240,8 @@ impl fmt::Debug for PluginConfig {
     }
 }
 
-/// A target.
-#[derive(Clone, Debug, PartialEq)]
+/// A target. `Debug` masks the secrets in it.
+#[derive(Clone, PartialEq)]
 pub struct TargetSpec {
     /// What it is an instance of.
     pub plugin: PluginName,
@@ -254,8 +254,21 @@ pub struct TargetSpec {
     pub flush: FlushSpec,
 }
 
-/// A valid pipeline.
-#[derive(Clone, Debug)]
+impl fmt::Debug for TargetSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TargetSpec {
+            plugin,
+            config,
+            queue,
+            flush,
+        } = self;
+        let text = format!("{plugin:?} {} {queue:?} {flush:?}", config.to_json());
+        f.write_str(&config.secrets.mask(&text))
+    }
+}
+
+/// A valid pipeline. `Debug` masks the secrets in it.
+#[derive(Clone)]
 pub struct PipelineSpec {
     pub(super) base: PathBuf,
     pub(super) search: Vec<PathBuf>,
@@ -268,6 +281,22 @@ pub struct PipelineSpec {
     pub(super) secrets: Arc<Secrets>,
     pub(super) files: BTreeSet<PathBuf>,
     pub(super) warnings: Vec<Problem>,
+}
+
+impl fmt::Debug for PipelineSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!(
+            "{:?}: search {:?}, levels {:?}, targets {:?}, routes {:?}, {:?}, max_record {}",
+            self.places,
+            self.search,
+            self.levels,
+            self.targets,
+            self.routes,
+            self.rings,
+            self.max_record
+        );
+        f.write_str(&self.secrets.mask(&text))
+    }
 }
 
 impl PipelineSpec {

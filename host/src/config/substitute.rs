@@ -4,6 +4,7 @@
 //! the pipeline; never on keys. What it puts in is not looked at again.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -14,9 +15,19 @@ use super::secrets::Secrets;
 pub const MAX_SECRET_FILE: usize = 64 * 1024;
 
 /// Where `${NAME}` is looked up.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Env {
     fixed: Option<HashMap<String, String>>,
+}
+
+impl fmt::Debug for Env {
+    /// Names only: any value may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.fixed {
+            None => f.write_str("Env(process)"),
+            Some(variables) => f.debug_set().entries(variables.keys()).finish(),
+        }
+    }
 }
 
 impl Env {
@@ -184,6 +195,10 @@ impl<'e> Resolver<'e> {
 /// A file's text without the line break at its end.
 fn read_value(path: &Path) -> Result<String, String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    // Opening a pipe would wait for whoever writes into it.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err("is not a regular file".to_owned());
+    }
     let mut bytes = Vec::new();
     std::fs::File::open(path)
         .map_err(unreadable)?
@@ -324,7 +339,9 @@ mod tests {
         assert_eq!(resolver.secrets.mask("<tok en>"), "<***>");
         assert!(resolver.resolve("${file:huge}", false).is_err());
         assert!(resolver.resolve("${file:latin}", false).is_err());
-        assert_eq!(resolver.files.len(), 3);
+        let folder = resolver.resolve("${file:.}", false).unwrap_err();
+        assert!(folder.what.contains("is not a regular file"), "{folder:?}");
+        assert_eq!(resolver.files.len(), 4);
     }
 
     #[test]
@@ -334,5 +351,6 @@ mod tests {
         resolver.resolve("${LEVEL}", false).unwrap();
         resolver.resolve("${TOKEN}", true).unwrap();
         assert_eq!(resolver.secrets.mask("warning t0ken!"), "warning ***");
+        assert_eq!(format!("{env:?}").matches("t0ken!").count(), 0);
     }
 }

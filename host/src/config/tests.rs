@@ -181,6 +181,37 @@ routes: [{ to: a }]
 }
 
 #[test]
+fn a_flood_of_problems_is_told_in_bounded_space() {
+    let mut yaml = String::from("version: 1\ntargets:\n");
+    for index in 0..3000 {
+        yaml += &[
+            "  t",
+            &index.to_string(),
+            ": { plugin: memory, flush: { fallback: t",
+        ]
+        .concat();
+        yaml += &[&((index + 1) % 3000).to_string(), " } }\n"].concat();
+    }
+    yaml += "routes:\n";
+    for index in 0..3000 {
+        yaml += &["  - to: x", &index.to_string(), "\n"].concat();
+    }
+    let problems = wrong(&yaml);
+    assert_eq!(
+        problems.len(),
+        102,
+        "100 names, the rest of them, and the circle"
+    );
+    assert!(problems[0].contains("2900 more names"), "{}", problems[0]);
+    let circle = problems
+        .iter()
+        .find(|line| line.contains("in a circle"))
+        .unwrap();
+    assert!(circle.contains(" -> … -> "), "{circle}");
+    assert!(problems.iter().all(|line| line.len() < 600));
+}
+
+#[test]
 fn what_is_hardly_meant_is_a_warning() {
     let unused = warnings(
         "\
@@ -400,6 +431,12 @@ fn the_table_lists_every_key_with_the_default_that_holds() {
     assert_eq!(row("targets.<name>.flush.timeout").default, "30s");
     assert_eq!(row("targets.<name>.flush.fallback").default, "none");
     assert_eq!(row("routes[].logger").default, "**");
+    let text = markdown();
+    assert_eq!(text.lines().count(), rows.len() + 2);
+    assert!(
+        text.lines()
+            .all(|line| line.matches(" | ").count() == 3 || line.starts_with("|---"))
+    );
     assert_eq!(FlushSpec::default().batch_records(None).get(), 500);
     assert_eq!(FlushSpec::default().batch_records(Some(8)).get(), 8);
     assert_eq!(FlushSpec::default().batch_records(Some(0)).get(), 500);

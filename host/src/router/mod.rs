@@ -19,6 +19,7 @@ mod trie;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -143,6 +144,11 @@ impl<'a> RouterBuilder<'a> {
                 minimums[index] = minimum;
             }
         }
+        let positions: HashMap<&str, usize> = targets
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (name.as_str(), index))
+            .collect();
         let mut globs = Trie::default();
         let mut routes = Vec::new();
         for (index, route) in self.spec.routes().iter().enumerate() {
@@ -153,7 +159,7 @@ impl<'a> RouterBuilder<'a> {
                 to: route
                     .to
                     .iter()
-                    .filter_map(|name| targets.iter().position(|known| known == name))
+                    .filter_map(|name| positions.get(name.as_str()).copied())
                     .collect(),
                 is_final: route.is_final,
             });

@@ -156,6 +156,9 @@ routes: [{ to: t }]
     );
     assert_eq!(spec.base(), folder.path());
 
+    let own = spec.refusal(&t, "hunter22.x", "wrong").to_string();
+    assert!(own.contains("targets.t.config.\"***\".x: wrong"), "{own}");
+
     // A secret in a place where it is refused is not shown either.
     std::fs::write(&path, "version: 1\nlevels: { '**': '${file:password}' }\n").unwrap();
     let problems = load(&path, &env).unwrap_err().to_string();
