@@ -99,7 +99,7 @@ pub fn load(path: impl AsRef<Path>, env: &Env) -> Result<PipelineSpec, Problems>
 /// let problems = config::parse(yaml, "pipeline.yaml", "/etc/shop", &Env::empty()).unwrap_err();
 /// assert_eq!(
 ///     problems.to_string(),
-///     "pipeline.yaml:6:26: routes[0].to: no target has the name `ap`; expected app; did you mean `app`?"
+///     "pipeline.yaml:6:25: routes[0].to: no target has the name `ap`; expected app; did you mean `app`?"
 /// );
 /// ```
 ///
@@ -307,7 +307,7 @@ pub fn fuzz(bytes: &[u8]) {
             for name in ["", "a", "a.b::c", "shop.payments"] {
                 let _ = router.resolve(name);
             }
-            for name in spec.targets().keys() {
+            for name in spec.targets().keys().take(20) {
                 let _ = spec.refusal(name, "a.b[0].c", "wrong").to_string();
             }
             let _ = format!("{spec:?}");
