@@ -10,3 +10,8 @@ pub mod plugins;
 mod skip;
 
 pub use skip::skip;
+
+/// The code of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
