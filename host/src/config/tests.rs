@@ -6,6 +6,7 @@ use rolog_core::{Level, LevelRange, Threshold};
 
 use super::*;
 
+mod agreement;
 mod corners;
 mod reference;
 mod substitution;
