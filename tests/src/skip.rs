@@ -8,6 +8,7 @@ use std::io::Write;
 ///
 /// # Panics
 /// When that file cannot be written: a skip that nobody sees would be a test that never fails.
+#[allow(clippy::print_stderr, reason = "read by whoever runs the one test")]
 pub fn skip(what: &str, why: &str) {
     eprintln!("skipped: {what}: {why}");
     let Some(file) = std::env::var_os("ROLOG_SKIPPED") else {
