@@ -49,7 +49,7 @@ fn check_places(text: &str, item: &Item) {
         }
         ItemKind::Bool(scalar) => assert!(is_written(text, item.place, &scalar.to_string())),
         ItemKind::Number(_) => {
-            assert!(at(text, item.place).starts_with(|c: char| { c.is_ascii_digit() || c == '-' }))
+            assert!(at(text, item.place).starts_with(|c: char| { c.is_ascii_digit() || c == '-' }));
         }
         ItemKind::Null { word } => assert_eq!(at(text, item.place).starts_with("null"), *word),
         ItemKind::Broken => panic!("broken in\n{text}"),
