@@ -1,38 +1,34 @@
-//! What became of every record that was read, as a table.
+//! What became of every record that was read.
 
-use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
-
 use crate::lines::LineCounts;
-
-const HEADING: Style = Style::new().bold();
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const NOTE: Style = AnsiColor::Yellow.on_default();
 
 /// What became of every record that was read.
 ///
 /// A record that several routes take counts once at each of their targets. With that,
 ///
 /// ```text
-/// routed + below level + no route = delivered + fell back + dead-lettered + lost
-///                                   + below level + no route
+/// routed + taken over = delivered + fell back + dead-lettered + lost      for each target
+/// read                = routed + below level + no route + refused         for the whole
 /// ```
 ///
-/// where the left side is counted as lines are read and the right one by the targets, so that a
-/// difference would show. What a target takes over as another's fallback is counted beside.
+/// where what is read and routed is counted line by line, and the rest by the targets, so that a
+/// difference would show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// What the lines were.
     pub lines: LineCounts,
     /// NUL bytes passed over before lines.
     pub nul_bytes: u64,
+    /// Records that went to a target, however many targets they went to.
+    pub routed: u64,
     /// Records below the level of their logger.
     pub below_level: u64,
     /// Records that no route takes.
     pub no_route: u64,
+    /// Records that the pipeline did not take any more, because it was at its end.
+    pub refused: u64,
     /// What became of the others, by target.
     pub targets: Vec<TargetAccount>,
     /// Inputs that could not be read to their end, and why.
@@ -85,334 +81,21 @@ impl Account {
         self.lines.records()
     }
 
-    /// Records that are lost at some target.
+    /// Records that are lost, at each target that lost them.
     pub fn lost(&self) -> u64 {
-        self.targets.iter().map(TargetAccount::lost).sum()
+        self.refused + self.targets.iter().map(TargetAccount::lost).sum::<u64>()
     }
 
     /// Whether every record that was read is accounted for.
     pub fn balances(&self) -> bool {
-        let routed: u64 = self.targets.iter().map(|target| target.routed).sum();
-        self.targets.iter().all(TargetAccount::balances)
-            && self.read() <= routed + self.below_level + self.no_route
+        let copies: u64 = self.targets.iter().map(|target| target.routed).sum();
+        self.read() == self.routed + self.below_level + self.no_route + self.refused
+            && self.routed <= copies
+            && self.targets.iter().all(TargetAccount::balances)
     }
 
     /// Whether everything was read, and nothing that was read is lost or unaccounted for.
     pub fn is_complete(&self) -> bool {
         self.lost() == 0 && self.unread.is_empty() && self.balances()
-    }
-
-    /// The account for a terminal, with colours as ANSI sequences.
-    pub fn styled(&self) -> String {
-        let mut out = String::new();
-        // Writing to a string does not fail.
-        let _: fmt::Result = self.write(&mut out);
-        out
-    }
-
-    fn write(&self, out: &mut String) -> fmt::Result {
-        self.write_lines(out)?;
-        self.write_table(out)?;
-        self.write_reasons(out)?;
-        self.write_verdict(out)
-    }
-
-    fn write_lines(&self, out: &mut String) -> fmt::Result {
-        let lines = &self.lines;
-        write!(
-            out,
-            "{HEADING}read {}{HEADING:#} in {:.1?}: {} JSON, {} text",
-            records(self.read()),
-            self.elapsed,
-            lines.json,
-            lines.text
-        )?;
-        if lines.empty > 0 {
-            write!(out, "; {} blank", counted(lines.empty, "line"))?;
-        }
-        out.push('\n');
-        for (count, what) in [
-            (lines.truncated, "cut: longer than max_record"),
-            (lines.not_utf8, "not UTF-8: bytes replaced"),
-            (lines.broken_json, "broken JSON: kept as text"),
-            (lines.too_deep, "JSON nested too deep: kept as text"),
-            (lines.too_large, "JSON too large once decoded: kept as text"),
-            (
-                lines.time_unread,
-                "with a time that is none for certain: kept as a field, and the time of reading taken",
-            ),
-            (
-                lines.level_unread,
-                "with a level that is not known: kept as a field, and info taken",
-            ),
-        ] {
-            if count > 0 {
-                writeln!(out, "  {NOTE}{} {what}{NOTE:#}", counted(count, "line"))?;
-            }
-        }
-        if self.nul_bytes > 0 {
-            let bytes = counted(self.nul_bytes, "NUL byte");
-            writeln!(out, "  {NOTE}{bytes} passed over before lines{NOTE:#}")?;
-        }
-        Ok(())
-    }
-
-    fn write_table(&self, out: &mut String) -> fmt::Result {
-        let take_over = self.targets.iter().any(|target| target.taken_over > 0);
-        let mut table = Table::new(&["target", "routed"]);
-        if take_over {
-            table.columns.push("taken over");
-        }
-        table
-            .columns
-            .extend(["delivered", "fell back", "dead-lettered", "lost"]);
-        for target in &self.targets {
-            let mut row = vec![target.routed];
-            if take_over {
-                row.push(target.taken_over);
-            }
-            row.extend([
-                target.delivered,
-                target.fell_back,
-                target.dead_lettered,
-                target.lost(),
-            ]);
-            table.rows.push((&target.name, row));
-        }
-        for (name, count) in [
-            ("below level", self.below_level),
-            ("no route", self.no_route),
-        ] {
-            if count > 0 {
-                table.rows.push((name, vec![count]));
-            }
-        }
-        table.write(out)
-    }
-
-    fn write_reasons(&self, out: &mut String) -> fmt::Result {
-        for target in &self.targets {
-            let name = &target.name;
-            for (reason, count) in &target.lost {
-                if *count > 0 {
-                    writeln!(
-                        out,
-                        "{BAD}{name}: {} lost: {reason}{BAD:#}",
-                        records(*count)
-                    )?;
-                }
-            }
-            if target.maybe_written > 0 {
-                let count = records(target.maybe_written);
-                writeln!(
-                    out,
-                    "{NOTE}{name}: {count} may have been written by an attempt that broke off{NOTE:#}"
-                )?;
-            }
-            if let Some(failure) = &target.failure {
-                writeln!(out, "{NOTE}{name}: last failure: {failure}{NOTE:#}")?;
-            }
-        }
-        for input in &self.unread {
-            writeln!(out, "{BAD}not read to its end: {input}{BAD:#}")?;
-        }
-        if let Some(signal) = self.stopped_by {
-            writeln!(
-                out,
-                "{NOTE}stopped by {signal}: what was read until then is in this account{NOTE:#}"
-            )?;
-        }
-        Ok(())
-    }
-
-    fn write_verdict(&self, out: &mut String) -> fmt::Result {
-        match self.lost() {
-            _ if !self.balances() => writeln!(
-                out,
-                "{BAD}the account does not balance, which is a defect of rolog: please report it{BAD:#}"
-            ),
-            0 => writeln!(out, "{GOOD}nothing lost{GOOD:#}"),
-            lost => writeln!(out, "{BAD}{} lost{BAD:#}", records(lost)),
-        }
-    }
-}
-
-/// Names at the left, numbers at the right.
-struct Table<'a> {
-    columns: Vec<&'static str>,
-    rows: Vec<(&'a str, Vec<u64>)>,
-}
-
-impl Table<'_> {
-    fn new(columns: &[&'static str]) -> Self {
-        Table {
-            columns: columns.to_vec(),
-            rows: Vec::new(),
-        }
-    }
-
-    fn write(&self, out: &mut String) -> fmt::Result {
-        let names = self.rows.iter().map(|(name, _)| name.chars().count());
-        let first = names.max().unwrap_or(0).max(self.columns[0].len());
-        let width = |column: usize| {
-            let cells = self.rows.iter().filter_map(|(_, row)| row.get(column - 1));
-            let digits = cells
-                .map(|count| count.to_string().len())
-                .max()
-                .unwrap_or(0);
-            digits.max(self.columns[column].len())
-        };
-        write!(out, "{HEADING}{:first$}", self.columns[0])?;
-        for (column, title) in self.columns.iter().enumerate().skip(1) {
-            write!(out, "  {title:>0$}", width(column))?;
-        }
-        writeln!(out, "{HEADING:#}")?;
-        for (name, row) in &self.rows {
-            write!(out, "{name:first$}")?;
-            for (column, count) in (1..).zip(row) {
-                let lost = self.columns[column] == "lost" && *count > 0;
-                let style = if lost { BAD } else { Style::new() };
-                write!(out, "  {style}{count:>0$}{style:#}", width(column))?;
-            }
-            out.push('\n');
-        }
-        Ok(())
-    }
-}
-
-fn records(count: u64) -> String {
-    counted(count, "record")
-}
-
-fn counted(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plain(account: &Account) -> String {
-        anstream::adapter::strip_str(&account.styled()).to_string()
-    }
-
-    fn target(name: &str, routed: u64, delivered: u64) -> TargetAccount {
-        TargetAccount {
-            name: name.to_owned(),
-            routed,
-            delivered,
-            ..TargetAccount::default()
-        }
-    }
-
-    #[test]
-    fn a_run_without_trouble_is_told_in_few_lines() {
-        let account = Account {
-            lines: LineCounts {
-                json: 3,
-                text: 1,
-                ..LineCounts::default()
-            },
-            below_level: 1,
-            targets: vec![target("app", 3, 3)],
-            elapsed: Duration::from_millis(12),
-            ..Account::default()
-        };
-        assert!(account.is_complete());
-        assert_eq!(
-            plain(&account),
-            "read 4 records in 12.0ms: 3 JSON, 1 text\n\
-             target       routed  delivered  fell back  dead-lettered  lost\n\
-             app               3          3          0              0     0\n\
-             below level       1\n\
-             nothing lost\n"
-        );
-    }
-
-    #[test]
-    fn what_was_lost_and_what_was_unusual_is_named() {
-        let account = Account {
-            lines: LineCounts {
-                json: 10,
-                empty: 2,
-                truncated: 1,
-                not_utf8: 2,
-                broken_json: 3,
-                too_deep: 4,
-                too_large: 5,
-                time_unread: 6,
-                level_unread: 7,
-                ..LineCounts::default()
-            },
-            nul_bytes: 1,
-            targets: vec![
-                TargetAccount {
-                    fell_back: 4,
-                    lost: vec![("exhausted".to_owned(), 1), ("overflow".to_owned(), 0)],
-                    maybe_written: 2,
-                    failure: Some("connection refused".to_owned()),
-                    ..target("app", 10, 5)
-                },
-                TargetAccount {
-                    taken_over: 4,
-                    ..target("rescue", 0, 4)
-                },
-            ],
-            unread: vec!["old.log: I/O error".to_owned()],
-            stopped_by: Some("SIGTERM"),
-            ..Account::default()
-        };
-        assert!(account.balances() && !account.is_complete());
-        let text = plain(&account);
-        for part in [
-            "; 2 lines blank\n",
-            "1 line cut",
-            "2 lines not UTF-8",
-            "3 lines broken JSON",
-            "4 lines JSON nested too deep",
-            "5 lines JSON too large",
-            "6 lines with a time",
-            "7 lines with a level",
-            "1 NUL byte passed over",
-            "\ntarget  routed  taken over  delivered",
-            "\nrescue       0           4          4",
-            "\napp: 1 record lost: exhausted\n",
-            "\napp: 2 records may have been written",
-            "\napp: last failure: connection refused\n",
-            "\nnot read to its end: old.log: I/O error\n",
-            "\nstopped by SIGTERM",
-            "\n1 record lost\n",
-        ] {
-            assert!(text.contains(part), "{part:?} is missing in\n{text}");
-        }
-        assert!(
-            !text.contains("overflow"),
-            "a reason that did not occur is not named"
-        );
-    }
-
-    #[test]
-    fn an_account_that_does_not_balance_says_so() {
-        let at_a_target = Account {
-            lines: LineCounts {
-                text: 2,
-                ..LineCounts::default()
-            },
-            targets: vec![target("app", 2, 1)],
-            ..Account::default()
-        };
-        let before_them = Account {
-            lines: LineCounts {
-                text: 3,
-                ..LineCounts::default()
-            },
-            targets: vec![target("app", 2, 2)],
-            ..Account::default()
-        };
-        for account in [at_a_target, before_them] {
-            assert!(!account.balances() && !account.is_complete());
-            assert!(plain(&account).contains("does not balance"));
-        }
     }
 }

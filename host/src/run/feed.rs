@@ -1,0 +1,247 @@
+//! Inputs to lines, lines to records, records to the pipeline: one after the other, on one thread.
+
+use super::input::Input;
+use super::stop::Stop;
+use crate::lines::{LineCounts, ParsedLine, Parser, Splitter};
+
+/// Where records go.
+pub trait Sink {
+    /// Takes a record, `logger` being the name for one that says none. Waits as long as there is no
+    /// room for it, so that what was read is never dropped for want of room.
+    fn take(&mut self, record: &ParsedLine<'_>, logger: &str) -> Taken;
+}
+
+/// What a sink did with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is on its way to its targets.
+    Routed,
+    /// Its logger does not record its level.
+    BelowLevel,
+    /// No route takes it.
+    NoRoute,
+    /// The pipeline has ended, and takes nothing any more.
+    Refused,
+}
+
+/// What was read, and where it went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fed {
+    /// What the lines were.
+    pub lines: LineCounts,
+    /// NUL bytes passed over before lines.
+    pub nul_bytes: u64,
+    /// Records that went to a target, however many targets they went to.
+    pub routed: u64,
+    /// Records below the level of their logger.
+    pub below_level: u64,
+    /// Records that no route takes.
+    pub no_route: u64,
+    /// Records that the pipeline did not take any more.
+    pub refused: u64,
+    /// Inputs that could not be read to their end, and why.
+    pub unread: Vec<String>,
+}
+
+/// Feeds every line of the inputs to `sink`, in their order, until they end or `stop` is asked for.
+///
+/// Lines are cut at `limit` bytes. When it is stopped, what has been read already is still taken, a
+/// last line without its end included. An input that fails is noted, and the next one is read.
+pub fn feed(inputs: Vec<Input>, limit: usize, stop: &Stop, sink: &mut dyn Sink) -> Fed {
+    let mut fed = Fed::default();
+    let mut parser = Parser::new(limit);
+    for mut input in inputs {
+        if stop.is_asked() {
+            break;
+        }
+        let mut lines = Splitter::new(limit);
+        loop {
+            fed.drain(&mut lines, &mut parser, input.logger(), sink);
+            if lines.is_finished() {
+                break;
+            }
+            let read = match input.read(lines.room(), stop) {
+                Ok(read) => read.unwrap_or(0),
+                Err(error) => {
+                    fed.unread.push(format!("{}: {error}", input.name()));
+                    0
+                }
+            };
+            lines.filled(read);
+        }
+        fed.nul_bytes += lines.nul_bytes();
+    }
+    fed.lines = parser.counts();
+    fed
+}
+
+impl Fed {
+    fn drain(
+        &mut self,
+        lines: &mut Splitter,
+        parser: &mut Parser,
+        logger: &str,
+        sink: &mut dyn Sink,
+    ) {
+        while let Some(line) = lines.next_line() {
+            let Some(record) = parser.parse(line) else {
+                continue;
+            };
+            match sink.take(&record, logger) {
+                Taken::Routed => self.routed += 1,
+                Taken::BelowLevel => self.below_level += 1,
+                Taken::NoRoute => self.no_route += 1,
+                Taken::Refused => self.refused += 1,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use rolog_core::Level;
+
+    use super::*;
+    use crate::run::Stopper;
+
+    /// Keeps what it takes, and asks for a stop at the record with the message `stop`.
+    struct Kept {
+        records: Vec<(String, String)>,
+        stopper: Stopper,
+    }
+
+    impl Sink for Kept {
+        fn take(&mut self, record: &ParsedLine<'_>, logger: &str) -> Taken {
+            let logger = record.logger.unwrap_or(logger).to_owned();
+            self.records.push((logger, record.message.to_owned()));
+            match record.message {
+                "stop" => {
+                    assert!(self.stopper.ask("test"));
+                    Taken::Routed
+                }
+                "nowhere" => Taken::NoRoute,
+                "late" => Taken::Refused,
+                _ if record.level == Some(Level::Debug) => Taken::BelowLevel,
+                _ => Taken::Routed,
+            }
+        }
+    }
+
+    fn run(inputs: Vec<Input>) -> (Fed, Vec<(String, String)>) {
+        let (stop, stopper) = Stop::new().unwrap();
+        let mut kept = Kept {
+            records: Vec::new(),
+            stopper,
+        };
+        let fed = feed(inputs, 64, &stop, &mut kept);
+        (fed, kept.records)
+    }
+
+    fn file(folder: &Path, name: &str, content: &[u8]) -> Input {
+        let path = folder.join(name);
+        fs::write(&path, content).unwrap();
+        Input::file(&path).unwrap()
+    }
+
+    fn pairs(records: &[(String, String)]) -> Vec<(&str, &str)> {
+        records
+            .iter()
+            .map(|(logger, message)| (logger.as_str(), message.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn files_are_read_in_their_order_and_each_names_the_logger_of_its_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let (fed, records) = run(vec![
+            file(
+                folder.path(),
+                "b.log",
+                b"\xef\xbb\xbffirst\r\nlast without end",
+            ),
+            file(folder.path(), "empty", b""),
+            file(
+                folder.path(),
+                "a.jsonl",
+                b"\0\0{\"msg\":\"m\",\"name\":\"svc\"}\n\nnowhere\nlate\n{\"level\":\"debug\"}\n",
+            ),
+        ]);
+        assert_eq!(
+            pairs(&records),
+            [
+                ("b.log", "first"),
+                ("b.log", "last without end"),
+                ("svc", "m"),
+                ("a.jsonl", "nowhere"),
+                ("a.jsonl", "late"),
+                ("a.jsonl", ""),
+            ]
+        );
+        assert_eq!(
+            (fed.routed, fed.no_route, fed.refused, fed.below_level),
+            (3, 1, 1, 1)
+        );
+        assert_eq!((fed.lines.json, fed.lines.text, fed.lines.empty), (2, 4, 1));
+        assert_eq!(fed.nul_bytes, 2);
+        assert!(fed.unread.is_empty());
+    }
+
+    #[test]
+    fn a_stop_takes_what_was_read_and_opens_no_further_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (fed, records) = run(vec![
+            file(folder.path(), "one", b"a\nstop\nb\nunfinished"),
+            file(folder.path(), "two", b"never"),
+        ]);
+        let messages: Vec<_> = records
+            .iter()
+            .map(|(_, message)| message.as_str())
+            .collect();
+        assert_eq!(messages, ["a", "stop", "b", "unfinished"]);
+        assert_eq!((fed.routed, fed.lines.text), (4, 4));
+    }
+
+    #[test]
+    fn a_file_that_is_gone_when_its_turn_comes_is_noted_and_the_next_one_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = file(folder.path(), "gone", b"x");
+        fs::remove_file(folder.path().join("gone")).unwrap();
+        let (fed, records) = run(vec![gone, file(folder.path(), "next", b"y")]);
+        assert_eq!(pairs(&records), [("next", "y")]);
+        assert_eq!(fed.unread.len(), 1);
+        assert!(fed.unread[0].contains("gone: "), "{:?}", fed.unread);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_before_anything_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Input::file(&folder.path().join("none")).unwrap_err();
+        assert!(error.to_string().starts_with("cannot read "));
+        let error = Input::file(folder.path()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("it is a folder; name the files in it")
+        );
+        assert_eq!(Input::file(Path::new("-")).unwrap().logger(), "stdin");
+    }
+
+    #[test]
+    fn a_named_pipe_is_read_once_and_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(
+            made.is_ok_and(|status| status.success()),
+            "mkfifo makes a pipe"
+        );
+        let input = Input::file(&path).unwrap();
+        let writer = std::thread::spawn(move || fs::write(path, "through the pipe\n"));
+        let (_, records) = run(vec![input]);
+        writer.join().unwrap().unwrap();
+        assert_eq!(pairs(&records), [("pipe", "through the pipe")]);
+    }
+}
