@@ -35,6 +35,7 @@ pub struct RecordBuilder<'a> {
     message: &'a str,
     enabled: bool,
     time: Option<Timestamp>,
+    truncated: bool,
     args: Vec<u8>,
     error: Vec<u8>,
     fields: Vec<u8>,
@@ -48,6 +49,7 @@ impl<'a> RecordBuilder<'a> {
             message,
             enabled: logger.is_enabled(level),
             time: None,
+            truncated: false,
             args: Vec::new(),
             error: Vec::new(),
             fields: Vec::new(),
@@ -58,6 +60,12 @@ impl<'a> RecordBuilder<'a> {
     /// was read. By default it happens now.
     pub fn time(mut self, time: Timestamp) -> Self {
         self.time = Some(time);
+        self
+    }
+
+    /// Whether the caller has cut it already, so that a part of it is missing.
+    pub fn truncated(mut self, truncated: bool) -> Self {
+        self.truncated = truncated;
         self
     }
 
@@ -117,6 +125,9 @@ impl<'a> RecordBuilder<'a> {
         }
         if !self.error.is_empty() {
             bits |= flags::ERROR;
+        }
+        if self.truncated {
+            bits |= flags::TRUNCATED;
         }
         bits
     }
