@@ -16,7 +16,7 @@ use rolog_core::value::{OwnedValue, Timestamp};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every reader of foreign bytes.
-pub const TARGETS: [Target; 2] = [("frames", frames), ("lines", lines)];
+pub const TARGETS: [Target; 3] = [("frames", frames), ("lines", lines), ("pipeline", pipeline)];
 
 /// The inputs kept for a target, in the order of their names.
 ///
@@ -77,6 +77,11 @@ pub fn frames(data: &[u8]) {
 /// The reader of log lines.
 pub fn lines(data: &[u8]) {
     rolog_host::lines::fuzz(data);
+}
+
+/// The reader of pipeline files.
+pub fn pipeline(data: &[u8]) {
+    rolog_host::config::fuzz(data);
 }
 
 /// Each record is one line, of JSON and of text that no terminal obeys.
