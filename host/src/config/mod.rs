@@ -64,6 +64,8 @@ pub use spec::{
 pub use substitute::{Env, MAX_SECRET_FILE};
 pub use table::{Row, markdown, table};
 
+pub(crate) use units::parse_time;
+
 use read::{Cursor, Keys, Sink};
 use sections::Draft;
 use substitute::Resolver;

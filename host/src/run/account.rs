@@ -27,11 +27,11 @@ pub struct Account {
     pub below_level: u64,
     /// Records that no route takes.
     pub no_route: u64,
-    /// Records that the pipeline did not take any more, because it was at its end.
+    /// Records that did not reach a queue, because the pipeline was at its end.
     pub refused: u64,
     /// What became of the others, by target.
     pub targets: Vec<TargetAccount>,
-    /// Inputs that could not be read to their end, and why.
+    /// Inputs that were not read to their end, and why, but for a signal.
     pub unread: Vec<String>,
     /// The signal that ended the reading.
     pub stopped_by: Option<&'static str>,

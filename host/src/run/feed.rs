@@ -1,5 +1,7 @@
 //! Inputs to lines, lines to records, records to the pipeline: one after the other, on one thread.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::input::Input;
 use super::stop::Stop;
 use crate::lines::{LineCounts, ParsedLine, Parser, Splitter};
@@ -41,27 +43,45 @@ pub struct Fed {
     pub refused: u64,
     /// Inputs that could not be read to their end, and why.
     pub unread: Vec<String>,
+    /// The stop came before the end of the inputs.
+    pub stopped: bool,
 }
 
 /// Feeds every line of the inputs to `sink`, in their order, until they end or `stop` is asked for.
 ///
 /// Lines are cut at `limit` bytes. When it is stopped, what has been read already is still taken, a
 /// last line without its end included. An input that fails is noted, and the next one is read.
-pub fn feed(inputs: Vec<Input>, limit: usize, stop: &Stop, sink: &mut dyn Sink) -> Fed {
+/// `progress` says how far it is, at least after each read.
+pub fn feed(
+    inputs: Vec<Input>,
+    limit: usize,
+    stop: &Stop,
+    sink: &mut dyn Sink,
+    progress: &Mutex<Fed>,
+) {
     let mut fed = Fed::default();
     let mut parser = Parser::new(limit);
+    let mut nul_bytes = 0;
     for mut input in inputs {
         if stop.is_asked() {
+            fed.stopped = true;
             break;
         }
         let mut lines = Splitter::new(limit);
         loop {
             fed.drain(&mut lines, &mut parser, input.logger(), sink);
+            fed.lines = parser.counts();
+            fed.nul_bytes = nul_bytes + lines.nul_bytes();
+            publish(&fed, progress);
             if lines.is_finished() {
                 break;
             }
             let read = match input.read(lines.room(), stop) {
-                Ok(read) => read.unwrap_or(0),
+                Ok(Some(read)) => read,
+                Ok(None) => {
+                    fed.stopped = true;
+                    0
+                }
                 Err(error) => {
                     fed.unread.push(format!("{}: {error}", input.name()));
                     0
@@ -69,10 +89,14 @@ pub fn feed(inputs: Vec<Input>, limit: usize, stop: &Stop, sink: &mut dyn Sink) 
             };
             lines.filled(read);
         }
-        fed.nul_bytes += lines.nul_bytes();
+        nul_bytes = fed.nul_bytes;
     }
-    fed.lines = parser.counts();
-    fed
+    publish(&fed, progress);
+}
+
+fn publish(fed: &Fed, progress: &Mutex<Fed>) {
+    let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+    progress.clone_from(fed);
 }
 
 impl Fed {
@@ -136,8 +160,9 @@ mod tests {
             records: Vec::new(),
             stopper,
         };
-        let fed = feed(inputs, 64, &stop, &mut kept);
-        (fed, kept.records)
+        let fed = Mutex::default();
+        feed(inputs, 64, &stop, &mut kept, &fed);
+        (fed.into_inner().unwrap(), kept.records)
     }
 
     fn file(folder: &Path, name: &str, content: &[u8]) -> Input {
@@ -186,7 +211,7 @@ mod tests {
         );
         assert_eq!((fed.lines.json, fed.lines.text, fed.lines.empty), (2, 4, 1));
         assert_eq!(fed.nul_bytes, 2);
-        assert!(fed.unread.is_empty());
+        assert!(fed.unread.is_empty() && !fed.stopped);
     }
 
     #[test]
@@ -202,6 +227,7 @@ mod tests {
             .collect();
         assert_eq!(messages, ["a", "stop", "b", "unfinished"]);
         assert_eq!((fed.routed, fed.lines.text), (4, 4));
+        assert!(fed.stopped);
     }
 
     #[test]

@@ -1,12 +1,35 @@
 //! What `rolog run` does: log lines in, records through a pipeline, and an account at the end.
+//!
+//! A [`Job`] has a thread that reads: it cuts inputs into lines, makes records of them and hands each
+//! to the pipeline once every queue that it is routed to has room. So it reads no faster than the
+//! slowest target takes, holds a line and what the queues may hold, and drops nothing for want of
+//! room. A [`Stop`] ends the reading within moments, from any state.
+//!
+//! The [`Account`] is put together from what was counted line by line and what the targets' rows say;
+//! it never derives one from the other, so that a record which went missing would show.
 
 mod account;
 mod feed;
 mod input;
+mod job;
+mod output;
 mod report;
+mod sink;
 mod stop;
 
 pub use account::{Account, TargetAccount};
 pub use feed::{Fed, Sink, Taken, feed};
 pub use input::{Input, InputError};
+pub use job::Job;
+pub use sink::PipelineSink;
 pub use stop::{Stop, Stopper};
+
+use std::time::Duration;
+
+/// A time as the pipeline file writes it: `600ms`, `30s`, `1m30s`.
+///
+/// # Errors
+/// What is wrong with the text, in a clause.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
+    crate::config::parse_time(text)
+}

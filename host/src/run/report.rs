@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 
-use super::account::{Account, TargetAccount};
+use super::account::Account;
 
 const HEADING: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -127,7 +127,7 @@ impl Account {
             let count = records(self.refused);
             writeln!(
                 out,
-                "{BAD}{count} lost: read, and no longer taken by the pipeline{BAD:#}"
+                "{BAD}{count} lost: read, and in no queue when time was up{BAD:#}"
             )?;
         }
         for input in &self.unread {
@@ -210,6 +210,7 @@ fn counted(count: u64, what: &str) -> String {
 mod tests {
     use std::time::Duration;
 
+    use super::super::account::TargetAccount;
     use super::*;
     use crate::lines::LineCounts;
 

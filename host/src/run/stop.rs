@@ -1,11 +1,10 @@
-//! Ending a wait for input from elsewhere: from a signal, or from a target that is gone for good.
+//! Ending a wait for input from elsewhere: from a signal, or because nobody reads the output.
 
+use std::fmt;
 use std::io::{self, PipeReader, PipeWriter, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Waits for input, unless it is told to stop.
-#[derive(Debug)]
 pub struct Stop {
     shared: Arc<Shared>,
     /// Readable once the stop has been asked for.
@@ -17,14 +16,23 @@ pub struct Stop {
 }
 
 /// Asks for a [`Stop`]. The first reason is kept, and asking again changes nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Stopper(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
-    asked: AtomicBool,
     reason: OnceLock<&'static str>,
-    bell: Mutex<PipeWriter>,
+    rung: Mutex<Rung>,
+}
+
+struct Rung {
+    bell: PipeWriter,
+    calls: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Shared {
+    fn rung(&self) -> MutexGuard<'_, Rung> {
+        self.rung.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Stop {
@@ -35,9 +43,11 @@ impl Stop {
     pub fn new() -> io::Result<(Stop, Stopper)> {
         let (bell, ringer) = io::pipe()?;
         let shared = Arc::new(Shared {
-            asked: AtomicBool::new(false),
             reason: OnceLock::new(),
-            bell: Mutex::new(ringer),
+            rung: Mutex::new(Rung {
+                bell: ringer,
+                calls: Vec::new(),
+            }),
         });
         let stopper = Stopper(Arc::clone(&shared));
         Ok((Stop { shared, bell }, stopper))
@@ -45,26 +55,21 @@ impl Stop {
 
     /// Whether it was asked for.
     pub fn is_asked(&self) -> bool {
-        self.shared.asked.load(Ordering::Acquire)
-    }
-
-    /// Why, if it was asked for.
-    pub fn reason(&self) -> Option<&'static str> {
-        self.shared.reason.get().copied()
+        self.shared.reason.get().is_some()
     }
 
     /// Waits until `input` can be read without blocking; `false` when the stop comes first.
     #[cfg(unix)]
     pub(super) fn wait_for(&self, input: &impl std::os::fd::AsFd) -> io::Result<bool> {
         use rustix::event::{PollFd, PollFlags, poll};
-        if self.is_asked() {
-            return Ok(false);
-        }
         let mut ready = [
             PollFd::new(input, PollFlags::IN),
             PollFd::new(&self.bell, PollFlags::IN),
         ];
         loop {
+            if self.is_asked() {
+                return Ok(false);
+            }
             match poll(&mut ready, None) {
                 Ok(_) => return Ok(!self.is_asked()),
                 Err(rustix::io::Errno::INTR) => {}
@@ -86,15 +91,50 @@ impl Stopper {
         if self.0.reason.set(reason).is_err() {
             return false;
         }
-        self.0.asked.store(true, Ordering::Release);
-        let mut bell = self.0.bell.lock().unwrap_or_else(PoisonError::into_inner);
-        // A byte that cannot be written means that the reader is gone, and waits for nothing.
-        bell.write_all(b"!").is_ok()
+        let mut rung = self.0.rung();
+        // If the reader of the bell is gone, nobody waits.
+        drop(rung.bell.write_all(b"!"));
+        let calls = std::mem::take(&mut rung.calls);
+        drop(rung);
+        for call in calls {
+            call();
+        }
+        true
+    }
+
+    /// Why, if it was asked for.
+    pub fn reason(&self) -> Option<&'static str> {
+        self.0.reason.get().copied()
+    }
+
+    /// Calls this once the stop is asked for; at once if it has been.
+    pub fn on_ask(&self, call: impl FnOnce() + Send + 'static) {
+        let mut rung = self.0.rung();
+        if self.0.reason.get().is_none() {
+            rung.calls.push(Box::new(call));
+        } else {
+            drop(rung);
+            call();
+        }
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stop").field(&self.shared.reason).finish()
+    }
+}
+
+impl fmt::Debug for Stopper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stopper").field(&self.0.reason).finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
     use super::*;
 
     #[test]
@@ -105,13 +145,14 @@ mod tests {
         assert!(stop.wait_for(&input).unwrap());
 
         let (idle, _keep) = io::pipe().unwrap();
+        let theirs = stopper.clone();
         let asking = std::thread::spawn(move || {
-            let first = stopper.ask("SIGTERM");
-            (first, stopper.ask("SIGINT"))
+            let first = theirs.ask("SIGTERM");
+            (first, theirs.ask("SIGINT"))
         });
         assert!(!stop.wait_for(&idle).unwrap());
         assert_eq!(asking.join().unwrap(), (true, false));
-        assert_eq!(stop.reason(), Some("SIGTERM"));
+        assert_eq!(stopper.reason(), Some("SIGTERM"));
         assert!(!stop.wait_for(&input).unwrap(), "input that came too late");
     }
 
@@ -121,5 +162,17 @@ mod tests {
         drop(output);
         let (stop, _stopper) = Stop::new().unwrap();
         assert!(stop.wait_for(&input).unwrap());
+    }
+
+    #[test]
+    fn whoever_wants_to_know_of_the_stop_is_told_once_before_or_after() {
+        let (_stop, stopper) = Stop::new().unwrap();
+        let (told, heard) = channel();
+        let early = told.clone();
+        stopper.on_ask(move || early.send("early").unwrap());
+        assert!(heard.try_recv().is_err());
+        stopper.ask("test");
+        stopper.on_ask(move || told.send("late").unwrap());
+        assert_eq!(heard.iter().collect::<Vec<_>>(), ["early", "late"]);
     }
 }
