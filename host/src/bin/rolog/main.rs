@@ -1,2 +1,33 @@
-//! (skeleton)
-fn main() {}
+//! The `rolog` command. What it does is in the library; here is what it says and is told.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod check;
+mod pipeline;
+mod plugins;
+mod print;
+mod run;
+#[cfg(unix)]
+mod signals;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help and versions that were asked for come this way, too.
+            drop(told.print());
+            return ExitCode::from(if told.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::check(args),
+        Command::Plugins(args) => plugins::plugins(args),
+    }
+}

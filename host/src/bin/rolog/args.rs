@@ -1,0 +1,171 @@
+//! What the command line says, and the help that teaches it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  Send what a service prints through a pipeline:
+    my-service 2>&1 | rolog run -c pipeline.yaml
+
+  See whether a pipeline would work, its plugins and their settings included:
+    rolog check -c pipeline.yaml
+
+Exit status: 0 when all is well, 1 when a record was lost or a plugin cannot be used, 2 when the
+pipeline or the command line is wrong.";
+
+/// Sends log records through a pipeline of plugins, and accounts for every one.
+#[derive(Debug, Parser)]
+#[command(name = "rolog", version, styles = STYLES, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(Run),
+    Check(Check),
+    Plugins(Plugins),
+}
+
+const RUN: &str = "\
+Each line is a record. An object of JSON gives its parts by their usual names:
+
+  time     ts, time, timestamp, @timestamp: RFC 3339, or an epoch in s, ms, µs or ns
+  level    level, severity, lvl, error_severity, log.level: a word, or a number as syslog,
+           pino and bunyan write it
+  logger   logger, name, target, channel, log.logger
+  message  msg, message, event
+
+and every other key as a field, with its type. Any other line is the message of a record at info,
+from the logger `stdin` or the file's name. No line is lost: what cannot be read is kept as text.
+
+Reading waits while a target's queue is full, so that nothing which was read is dropped for want of
+room. SIGINT (Ctrl-C) and SIGTERM end the reading; what was read is still delivered. A second one
+ends the program at once.
+
+At the end standard error tells what became of every record, by target:
+
+  target  routed  delivered  fell back  dead-lettered  lost
+  app         12         12          0              0     0";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  Format a service's JSON lines for people (the built-in pipeline):
+    my-service | rolog run
+
+  Load yesterday's logs into the targets of a pipeline:
+    rolog run -c pipeline.yaml app.log app.log.1
+
+  Give a target that is down two minutes to come back at the end:
+    my-service | rolog run -c pipeline.yaml --deadline 2m
+
+Exit status: 0 when nothing was lost, 1 when something was, or a file could not be read to its end,
+2 when the pipeline or the command line is wrong.";
+
+/// Send log lines through a pipeline, and account for every one.
+#[derive(Debug, Args)]
+#[command(long_about = format!("Send log lines through a pipeline, and account for every one.\n\n{RUN}"), after_help = RUN_EXAMPLES)]
+pub(crate) struct Run {
+    /// The pipeline: where records go, and how
+    ///
+    /// Without it, the built-in pipeline shows every record on standard output.
+    #[arg(short, long, value_name = "PIPELINE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// How long the targets get at the end to deliver what they still hold
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+    pub(crate) deadline: Duration,
+
+    /// Print the account only when something was lost
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    /// What to read, in this order; `-`, or no file at all, is standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+const CHECK: &str = "\
+Reads the file, loads every plugin that it names, has each of them check its own settings, and
+prints everything that is wrong, each as
+
+  pipeline.yaml:9:7: targets.app.flush.max_sise: unknown key; did you mean `max_size`?
+
+No target is created, and nothing is connected to or written.";
+
+/// Say what is wrong with a pipeline, before anything runs it.
+#[derive(Debug, Args)]
+#[command(
+    long_about = format!("Say what is wrong with a pipeline, before anything runs it.\n\n{CHECK}"),
+    after_help = "Exit status: 0 when the pipeline can run, 2 when something is wrong."
+)]
+pub(crate) struct Check {
+    /// The pipeline to check
+    #[arg(short, long, value_name = "PIPELINE", default_value = "pipeline.yaml")]
+    pub(crate) config: PathBuf,
+}
+
+const PLUGINS: &str = "\
+Looks into the folders that a pipeline would search, in their order, and lists for each library
+there its name, version and ABI, or in one sentence why it cannot be used. A library that is
+refused has run no code.";
+
+/// List the plugins that a pipeline would find.
+#[derive(Debug, Args)]
+#[command(
+    long_about = format!("List the plugins that a pipeline would find.\n\n{PLUGINS}"),
+    after_help = "Exit status: 0 when every library found can be used, 1 when one cannot, 2 when the\npipeline or the command line is wrong."
+)]
+pub(crate) struct Plugins {
+    /// The pipeline whose search folders to look into
+    ///
+    /// Without it, those of the built-in pipeline.
+    #[arg(short, long, value_name = "PIPELINE", conflicts_with = "folders")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Folders to look into instead
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folders: Vec<PathBuf>,
+}
+
+/// A time as the pipeline file writes it.
+fn time(text: &str) -> Result<Duration, String> {
+    rolog_host::run::parse_time(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_written_as_in_the_pipeline() {
+        let cli = Cli::parse_from(["rolog", "run", "--deadline", "1m30s", "-q", "a", "-"]);
+        let Command::Run(run) = cli.command else {
+            panic!("run")
+        };
+        assert_eq!(run.deadline, Duration::from_secs(90));
+        assert!(run.quiet && run.config.is_none() && run.files.len() == 2);
+        for wrong in ["30", "soon", "-1s", ""] {
+            let error = Cli::try_parse_from(["rolog", "run", "--deadline", wrong]).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{wrong}");
+        }
+    }
+}

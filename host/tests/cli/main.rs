@@ -1,0 +1,9 @@
+//! The `rolog` command as its users meet it: the program itself, started as a process.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+mod check;
+mod help;
+mod plugins;
+mod run;
+mod support;
