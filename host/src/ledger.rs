@@ -97,7 +97,7 @@ impl Ledger {
         };
         self.source.balances()
             && self.targets.iter().all(|(_, row)| row.balances())
-            && self.copies + sum(|row| row.fell_back)
+            && self.copies + sum(|row| row.fell_back) + sum(|row| row.replayed)
                 == sum(|row| row.accepted) + sum(|row| row.refused.total())
     }
 

@@ -170,7 +170,7 @@ pub struct TargetRow {
     pub rejected: u64,
     /// Of those accepted: how many came here as a fallback.
     pub taken_over: u64,
-    /// Of those accepted: how many came from dead letters or another replay.
+    /// Records that were sent again from dead letters, accepted or refused.
     pub replayed: u64,
     /// Batches closed.
     pub batches: u64,

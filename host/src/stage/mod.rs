@@ -244,6 +244,7 @@ impl Stage {
         state.settings = Arc::new(settings);
         let before = std::mem::replace(&mut state.fallbacks, fallbacks);
         state.tuned += 1;
+        self.shared.feel_pressure(&state);
         drop(state);
         drop(before);
         self.shared.work.notify_one();

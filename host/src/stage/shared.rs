@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use super::deadletter::DeadLetters;
 use super::event::{Event, EventKind, EventSink};
 use super::measures::{Measure, Meter};
+use super::overflow::Overflow;
 use super::receipt::{NoReceipts, ReceiptSink};
 use super::reserve::{Freed, Reserved};
 use super::settings::StageSettings;
@@ -17,7 +18,8 @@ use super::state::State;
 /// known before it is encoded.
 pub(super) const FRAME_ROOM: usize = 96;
 
-/// Told when a queue passes its high-water mark (seven eighths) and when it is back below one half.
+/// Told when a queue whose callers are to wait (`overflow: block`) passes its high-water mark, seven
+/// eighths, and when it is back below one half.
 ///
 /// Called by whoever moved the queue across the mark, the pump included: an implementation raises a
 /// bit and returns.
@@ -110,11 +112,13 @@ impl Shared {
             return;
         };
         let before = self.pressed.load(Ordering::Relaxed);
-        let now = if before {
+        let blocks = matches!(state.settings.overflow, Overflow::Block(_));
+        let full = if before {
             !state.is_relaxed()
         } else {
             state.is_pressed()
         };
+        let now = blocks && full;
         if now != before {
             self.pressed.store(now, Ordering::Relaxed);
             sink.pressure(&self.name, now);

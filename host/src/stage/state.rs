@@ -254,6 +254,9 @@ impl State {
         ends: &mut Ends,
     ) -> Append {
         let (need, level) = (content.need(), content.level());
+        if let Content::Again(_) = content {
+            self.row.replayed += 1;
+        }
         let refusal = if self.closed_to_routes() {
             Some(RefusalReason::Disposed)
         } else if reserved || self.has_room(shared, 1, need) {
@@ -291,7 +294,6 @@ impl State {
             }
             Content::Again(record) => {
                 self.open.builder.push_record(record, None);
-                self.row.replayed += 1;
             }
         }
         self.open.levels[level.index()] += 1;

@@ -203,4 +203,13 @@ async fn pressure_is_raised_at_the_high_mark_and_lowered_well_below_it() {
     world.release();
     pass(s(2)).await;
     assert_eq!(*bit.0.lock().unwrap(), [true, false]);
+
+    // Callers of a target that drops have nothing to wait for.
+    let again = Step::UntilReleased(Outcome::delivered());
+    world.script([again]);
+    accept(&stage, 15..=30);
+    assert_eq!(*bit.0.lock().unwrap(), [true, false, true]);
+    let drops = bounded(16, Overflow::DropNewest);
+    stage.retune(drops, Vec::new()).unwrap();
+    assert_eq!(*bit.0.lock().unwrap(), [true, false, true, false]);
 }
