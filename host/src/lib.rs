@@ -27,6 +27,7 @@ pub mod instance;
 mod ledger;
 pub mod lines;
 pub mod loader;
+pub mod metrics;
 pub mod pattern;
 mod pipeline;
 mod pump;

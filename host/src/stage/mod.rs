@@ -93,7 +93,7 @@ pub use self::settings::{SettingError, StageSettings};
 pub use self::shared::{PressureSink, Services};
 pub use self::slot::Seat;
 pub use self::state::Append;
-pub use self::status::{Mode, Status};
+pub use self::status::{Mode, StageSnapshot, Status};
 
 /// One target's stage. A handle: clones are the same stage.
 ///
@@ -162,6 +162,19 @@ impl Stage {
     /// The row of the ledger, exact at this moment.
     pub fn row(&self) -> TargetRow {
         self.shared.lock().row.clone()
+    }
+
+    /// Everything at one moment, for metrics.
+    pub fn snapshot(&self) -> StageSnapshot {
+        let state = self.shared.lock();
+        StageSnapshot {
+            target: Arc::clone(&self.shared.name),
+            row: state.row.clone(),
+            status: state.status.clone(),
+            measures: state.measures.clone(),
+            queued_bytes: state.bytes(),
+            settings: Arc::clone(&state.settings),
+        }
     }
 
     /// How large its batches are, and how long they take.

@@ -1,8 +1,13 @@
 //! What a stage is doing, for people and metrics.
 
+use std::sync::Arc;
+
 use rolog_core::delivery::Failure;
 
 use super::breaker::BreakerState;
+use super::ledger::TargetRow;
+use super::measures::Measures;
+use super::settings::StageSettings;
 
 /// What a target is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -90,4 +95,21 @@ impl Default for Status {
             failure: None,
         }
     }
+}
+
+/// Everything that can be told of a stage, at one moment.
+#[derive(Clone, Debug)]
+pub struct StageSnapshot {
+    /// The target's name.
+    pub target: Arc<str>,
+    /// Its row of the ledger.
+    pub row: TargetRow,
+    /// What it is doing.
+    pub status: Status,
+    /// Its distributions.
+    pub measures: Measures,
+    /// Bytes in its queue.
+    pub queued_bytes: usize,
+    /// The settings in force.
+    pub settings: Arc<StageSettings>,
 }
