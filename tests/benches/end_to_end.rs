@@ -1,0 +1,126 @@
+//! Records a second from the log call to the file: through the file plugin loaded as a library,
+//! through the same linked in, and beside both a bare loop that writes the same bytes.
+//!
+//!     cargo bench -p rolog-tests --bench end_to_end [-- RECORDS [ROUNDS]]
+//!
+//! The three take turns, so that a machine whose speed drifts does not favour one; the ratios are of
+//! the same round. A round in which a file does not hold exactly the lines that were logged is void,
+//! and ends the run.
+
+#![allow(clippy::print_stdout, reason = "a benchmark prints its result")]
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rolog_core::info;
+use rolog_host::Host;
+use rolog_host::config::{self, Env};
+use rolog_tests::artifacts;
+
+const LONG: Duration = Duration::from_secs(300);
+
+fn main() {
+    let numbers: Vec<u64> = std::env::args()
+        .skip(1)
+        .filter_map(|arg| arg.parse().ok())
+        .collect();
+    let records = numbers.first().copied().unwrap_or(1_000_000);
+    let rounds = numbers.get(1).copied().unwrap_or(5);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    println!("{records} records of 3 values a round, as JSON lines; records/s");
+    println!(
+        "{:>12} {:>12} {:>12} {:>14} {:>12}",
+        "loaded", "linked", "bare loop", "loaded/linked", "loaded/bare"
+    );
+    let mut ratios = Vec::new();
+    for round in 0..rounds {
+        let (loaded_file, linked_file) =
+            (folder.path().join("loaded"), folder.path().join("linked"));
+        let mut speeds = [0.0; 2];
+        // Who goes first changes from round to round.
+        for turn in 0..2 {
+            let linked = (turn + round) % 2 == 1;
+            let file = if linked { &linked_file } else { &loaded_file };
+            speeds[usize::from(linked)] = records as f64 / pipeline(records, linked, file);
+        }
+        let bare = records as f64 / bare_loop(&loaded_file, &folder.path().join("bare"));
+        let [loaded, linked] = speeds;
+        println!(
+            "{loaded:>12.0} {linked:>12.0} {bare:>12.0} {:>14.3} {:>12.3}",
+            loaded / linked,
+            loaded / bare
+        );
+        ratios.push((loaded / linked, loaded / bare));
+        for file in [&loaded_file, &linked_file] {
+            fs::remove_file(file).expect("the file is there");
+        }
+    }
+    let median = |of: fn(&(f64, f64)) -> f64| {
+        let mut all: Vec<f64> = ratios.iter().map(of).collect();
+        all.sort_by(f64::total_cmp);
+        all[all.len() / 2]
+    };
+    println!(
+        "median: loaded/linked {:.3}, loaded/bare {:.3}",
+        median(|r| r.0),
+        median(|r| r.1)
+    );
+}
+
+/// Seconds from the first call to the end of the shutdown, when every line is in the file.
+fn pipeline(records: u64, linked: bool, file: &Path) -> f64 {
+    let search = artifacts::library_folder();
+    let yaml = format!(
+        "
+version: 1
+plugins: {{ search: [{search:?}] }}
+rings: {{ overflow: {{ block: {{ max_wait: 60s }} }} }}
+targets:
+  app:
+    plugin: file
+    config: {{ path: {file:?}, fsync: never }}
+    queue: {{ overflow: {{ block: {{ max_wait: 60s }} }} }}
+routes:
+  - {{ logger: '**', to: app }}
+"
+    );
+    let spec = config::parse(yaml, "bench.yaml", "/", &Env::empty())
+        .unwrap_or_else(|problems| panic!("{problems}"));
+    let mut builder = Host::builder().pipeline(spec);
+    if linked {
+        builder = builder.link(rolog_plugin::linked::<rolog_file::File>());
+    }
+    let host = builder.start().unwrap_or_else(|error| panic!("{error}"));
+    let log = host.factory().get_logger("bench.orders");
+    let begin = Instant::now();
+    for n in 0..records {
+        info!(
+            log,
+            "order {id} accepted",
+            id = n,
+            total = 19.99,
+            customer = "0123456789abcdef"
+        );
+    }
+    let report = host.dispose_blocking(LONG);
+    let seconds = begin.elapsed().as_secs_f64();
+    assert!(report.ledger.balances() && report.is_complete(), "{report}");
+    let text = fs::read(file).expect("the file is there");
+    let lines = text.iter().filter(|byte| **byte == b'\n').count() as u64;
+    assert_eq!(lines, records, "the round is void: {report}");
+    seconds
+}
+
+/// Seconds to write the same bytes in pieces of 256 KiB.
+fn bare_loop(from: &Path, to: &Path) -> f64 {
+    let bytes = fs::read(from).expect("the file is there");
+    let begin = Instant::now();
+    let mut file = fs::File::create(to).expect("a file can be made");
+    for piece in bytes.chunks(256 * 1024) {
+        file.write_all(piece).expect("there is room");
+    }
+    drop(file);
+    begin.elapsed().as_secs_f64()
+}
