@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use rolog_core::intake::{Intake, IntakeConfig, RingOverflow};
+use rolog_core::intake::Intake;
 use rolog_core::{BoxTarget, Level, LogTarget, LoggerFactory};
 use rolog_plugin::Linked;
 use tokio::runtime::Runtime;
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::builtin::Memory;
 use crate::catalog::{Catalog, PreparedTargets};
-use crate::config::{self, Env, PipelineSpec, Problem, RingsOverflow};
+use crate::config::{self, Env, PipelineSpec, Problem};
 use crate::error::Error;
 use crate::feedback::Feedback;
 use crate::ledger::{Ledger, PumpCounts};
@@ -278,7 +278,7 @@ impl HostBuilder {
     /// started.
     pub fn start(self) -> Result<Host, Error> {
         let spec = self.source.read(self.env)?;
-        let intake = Intake::new(intake_config(&spec))
+        let intake = Intake::new(spec.intake_config())
             .map_err(|error| Error::system("the rings", std::io::Error::other(error)))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -371,24 +371,6 @@ fn loader_settings(spec: &PipelineSpec) -> LoaderSettings {
     LoaderSettings {
         search: spec.search().to_vec(),
         ..LoaderSettings::default()
-    }
-}
-
-fn intake_config(spec: &PipelineSpec) -> IntakeConfig {
-    let urgent = spec
-        .targets()
-        .values()
-        .filter_map(|target| target.flush.flush_on);
-    IntakeConfig {
-        bytes: spec.rings().bytes.get(),
-        overflow: match spec.rings().overflow {
-            RingsOverflow::DropNewest => RingOverflow::DropNewest,
-            RingsOverflow::Block { max_wait } => RingOverflow::Block {
-                max_wait: max_wait.get(),
-            },
-        },
-        max_record: spec.max_record().get(),
-        flush_on: urgent.min(),
     }
 }
 

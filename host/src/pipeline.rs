@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::catalog::PreparedTargets;
-use crate::config::{self, PipelineSpec, Problems, TargetName, TargetSpec};
+use crate::config::{PipelineSpec, Problems, RingsSpec, TargetName, TargetSpec};
 use crate::feedback::{Feedback, OwnRecord};
 use crate::in_process::InProcessMaker;
 use crate::ledger::{Ledger, PumpCounts, SourceRow};
@@ -26,8 +26,8 @@ use crate::report::Report;
 use crate::router::Router;
 use crate::routes::{InForce, Routes};
 use crate::stage::{
-    BatchRules, Event, EventKind, Growth, NoRoom, Overflow, PressureSink, Reservation, RetryPolicy,
-    Seat, Services, Stage, StageSettings, TargetReport,
+    Event, EventKind, NoRoom, Overflow, PressureSink, Reservation, Seat, Services, Stage,
+    StageSettings, TargetReport,
 };
 use crate::waiting::Slots;
 
@@ -588,7 +588,7 @@ pub(crate) fn start_stages(
         let fallbacks = of.flush.fallback.iter().filter_map(|name| stages.get(name));
         let stage = Stage::start(
             name.shared(),
-            stage_settings(of, target.maker.preferred_batch()),
+            stage_settings(of, target.maker.preferred_batch(), spec.rings()),
             Seat::vacant(target.maker),
             fallbacks.map(Stage::as_fallback).collect(),
             services.clone(),
@@ -604,34 +604,13 @@ pub(crate) fn start_stages(
 }
 
 /// The stage's own settings, from those of the configuration.
-fn stage_settings(target: &TargetSpec, preferred: Option<usize>) -> StageSettings {
-    let (queue, flush) = (&target.queue, &target.flush);
-    let growth = match flush.progressive_delay {
-        true => Growth::Progressive,
-        false => Growth::Constant,
-    };
+fn stage_settings(
+    target: &TargetSpec,
+    preferred: Option<usize>,
+    rings: &RingsSpec,
+) -> StageSettings {
     StageSettings {
-        max_records: queue.max_records.get(),
-        max_bytes: queue.max_bytes.get(),
-        overflow: match queue.overflow {
-            config::Overflow::DropNewest => Overflow::DropNewest,
-            config::Overflow::DropOldest => Overflow::DropOldest,
-            config::Overflow::DropBelow(level) => Overflow::DropBelow(level),
-            config::Overflow::Block { max_wait } => Overflow::Block(max_wait.get()),
-        },
-        batch: BatchRules {
-            max_size: flush.batch_records(preferred).get(),
-            max_bytes: flush.max_bytes.get(),
-            interval: flush.interval.get(),
-            flush_on: flush.flush_on,
-        },
-        timeout: flush.timeout.get(),
-        concurrency: flush.concurrency.get(),
-        retry: RetryPolicy::new(
-            flush.max_retries.get() as u32,
-            flush.retry_delay.get(),
-            growth,
-        ),
-        ..StageSettings::default()
+        overshoot: rings.bytes.get(),
+        ..target.stage_settings(preferred)
     }
 }

@@ -47,6 +47,9 @@ pub struct StageSettings {
     pub max_bytes: usize,
     /// What a full queue does.
     pub overflow: Overflow,
+    /// Bytes beyond `max_bytes` for records of callers that logged before they were asked to wait,
+    /// under [`Overflow::Block`]: as much as the rings may hold, for none of those to be lost.
+    pub overshoot: usize,
     /// When a batch closes.
     pub batch: BatchRules,
     /// How long one attempt may take before it is cancelled.
@@ -72,6 +75,7 @@ impl Default for StageSettings {
             max_records: 100_000,
             max_bytes: 64 << 20,
             overflow: Overflow::default(),
+            overshoot: 64 << 20,
             batch: BatchRules::default(),
             timeout: Duration::from_secs(30),
             grace: Duration::from_secs(5),

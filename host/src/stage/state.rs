@@ -17,7 +17,7 @@ use super::fallback::{Feeder, Journey};
 use super::group::{Group, History, Sealed, Slots};
 use super::ledger::{Counts, DropReason, Exit, RefusalReason, TargetRow};
 use super::measures::Measures;
-use super::overflow::Relief;
+use super::overflow::{Overflow, Relief};
 use super::receipt::{End, EndState, ReceiptSink};
 use super::settings::StageSettings;
 use super::shared::{FRAME_ROOM, Shared};
@@ -232,6 +232,19 @@ impl State {
             && have_bytes.saturating_add(bytes) <= self.settings.max_bytes
     }
 
+    /// Whether a record that its caller has logged already still fits. Where callers are asked to
+    /// wait, what was in the rings before they knew goes beyond the bound, by its own.
+    fn takes(&self, shared: &Shared, need: usize) -> bool {
+        self.has_room(shared, 1, need)
+            || matches!(self.settings.overflow, Overflow::Block(_))
+                && need <= self.settings.max_bytes
+                && self.bytes() + need
+                    <= self
+                        .settings
+                        .max_bytes
+                        .saturating_add(self.settings.overshoot)
+    }
+
     /// Whether the queue is past its high-water mark, seven eighths.
     pub(super) fn is_pressed(&self) -> bool {
         self.row.queued as usize >= self.settings.max_records - self.settings.max_records / 8
@@ -259,7 +272,7 @@ impl State {
         }
         let refusal = if self.closed_to_routes() {
             Some(RefusalReason::Disposed)
-        } else if reserved || self.has_room(shared, 1, need) {
+        } else if reserved || self.takes(shared, need) {
             None
         } else if need > self.settings.max_bytes {
             Some(RefusalReason::TooLarge)
@@ -300,7 +313,7 @@ impl State {
         self.row.accept(1);
         let (records, bytes) = (self.open.builder.len(), self.open.builder.bytes());
         // A full queue has nothing to wait for: its batch will not grow.
-        if rules.closes_after(records, bytes, level) || !self.has_room(shared, 1, FRAME_ROOM) {
+        if rules.closes_after(records, bytes, level) || !self.takes(shared, FRAME_ROOM) {
             self.seal();
         }
         Append::Accepted
