@@ -89,11 +89,11 @@ pub async fn instance(
     maker(library, &Setup::new(target), config).create().await
 }
 
-/// Loads a copy of a library that no other test shares, with this deadline for its answers.
+/// Loads a copy of a library that no other test shares, to be used with these settings.
 ///
 /// # Panics
 /// When it cannot be loaded.
-pub fn own_copy(library: &Path, deadline: Duration) -> (Library, Arc<Heard>) {
+pub fn own_copy(library: &Path, settings: LoaderSettings) -> (Library, Arc<Heard>) {
     static COUNT: AtomicU32 = AtomicU32::new(0);
 
     let mut bytes = fs::read(library).expect("the library can be read");
@@ -102,16 +102,12 @@ pub fn own_copy(library: &Path, deadline: Duration) -> (Library, Arc<Heard>) {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let path = folder.path().join("copy.so");
     fs::write(&path, bytes).expect("the copy can be written");
-    // Opened with all the time it takes, used with the deadline that is asked for.
+    // Opened with all the time that it takes, whatever deadlines it is used with.
     let (patient, _heard) = loader(LoaderSettings::default());
     patient
         .load(&path)
         .unwrap_or_else(|error| panic!("{error}"));
-    let (loader, heard) = loader(LoaderSettings {
-        answer_deadline: deadline,
-        create_deadline: deadline,
-        ..LoaderSettings::default()
-    });
+    let (loader, heard) = loader(settings);
     let library = loader.load(&path).unwrap_or_else(|error| panic!("{error}"));
     (library, heard)
 }

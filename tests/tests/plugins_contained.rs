@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rolog_core::delivery::{Class, Outcome};
 use rolog_host::instance::{Instance, Maker};
-use rolog_host::loader::Library;
+use rolog_host::loader::{Library, LoaderSettings};
 use rolog_plugin::Setup;
 use rolog_tests::artifacts;
 use rolog_tests::plugins::{Heard, LONG, attempt, batch, instance, maker, own_copy};
@@ -19,8 +19,16 @@ use serde_json::{Value, json};
 /// Short enough for what never ends.
 const SOON: Duration = Duration::from_millis(50);
 
-fn misbehaving(deadline: Duration) -> (Library, Arc<Heard>) {
-    own_copy(&artifacts::library("misbehaving"), deadline)
+fn misbehaving(settings: LoaderSettings) -> (Library, Arc<Heard>) {
+    own_copy(&artifacts::library("misbehaving"), settings)
+}
+
+fn patient() -> LoaderSettings {
+    LoaderSettings {
+        answer_deadline: LONG,
+        create_deadline: LONG,
+        ..LoaderSettings::default()
+    }
 }
 
 async fn target(library: &Library, config: Value) -> Arc<dyn Instance> {
@@ -33,7 +41,7 @@ async fn deliver(target: &Arc<dyn Instance>) -> Outcome {
 
 #[tokio::test]
 async fn a_panic_in_any_call_fails_that_call_and_says_where() {
-    let (library, _heard) = misbehaving(LONG);
+    let (library, _heard) = misbehaving(patient());
     let validate = library.validate(&json!({ "panics_in": ["validate"] }), &Setup::new("app"));
     let text = validate.unwrap_err().to_string();
     assert!(
@@ -66,7 +74,7 @@ async fn a_panic_in_any_call_fails_that_call_and_says_where() {
 
 #[tokio::test]
 async fn a_panic_beside_the_calls_is_contained_and_reported() {
-    let (library, heard) = misbehaving(LONG);
+    let (library, heard) = misbehaving(patient());
     let spawned = target(&library, json!({ "panics_in": ["spawned"] })).await;
     let outcome = deliver(&spawned).await;
     assert_eq!(outcome.failure().unwrap().class, Class::Panic);
@@ -93,7 +101,7 @@ async fn a_panic_beside_the_calls_is_contained_and_reported() {
 
 #[tokio::test]
 async fn an_instance_of_its_own_runtime_is_named_for_what_it_spawns_behind_the_sdk() {
-    let (library, heard) = misbehaving(LONG);
+    let (library, heard) = misbehaving(patient());
     let setup = Setup::new("alone").isolate(true);
     let maker = maker(&library, &setup, &json!({}));
     let alone = maker.create().await.unwrap();
@@ -103,7 +111,10 @@ async fn an_instance_of_its_own_runtime_is_named_for_what_it_spawns_behind_the_s
 
 #[test]
 fn a_hang_in_validate_is_an_error_that_names_the_deadline_and_is_not_waited_for_again_and_again() {
-    let (library, _heard) = misbehaving(SOON);
+    let (library, _heard) = misbehaving(LoaderSettings {
+        answer_deadline: SOON,
+        ..patient()
+    });
     let ask = |config: Value| {
         let answer = library.validate(&config, &Setup::new("app"));
         answer.map(drop).map_err(|error| error.to_string())
@@ -122,7 +133,10 @@ fn a_hang_in_validate_is_an_error_that_names_the_deadline_and_is_not_waited_for_
 
 #[tokio::test]
 async fn a_create_that_hangs_is_given_up_at_its_deadline() {
-    let (library, _heard) = misbehaving(SOON);
+    let (library, _heard) = misbehaving(LoaderSettings {
+        create_deadline: SOON,
+        ..patient()
+    });
     for config in [
         json!({ "never_ready_in": ["create"] }),
         json!({ "blocks_in": ["create"] }),
@@ -138,7 +152,7 @@ async fn a_create_that_hangs_is_given_up_at_its_deadline() {
 
 #[tokio::test]
 async fn a_flush_and_a_shutdown_that_hang_are_given_up_at_their_deadlines() {
-    let (library, _heard) = misbehaving(LONG);
+    let (library, _heard) = misbehaving(patient());
     let config = json!({ "never_ready_in": ["flush"], "blocks_in": ["shutdown"] });
     let target = target(&library, config).await;
     assert_eq!(target.flush(SOON).await.unwrap_err().class, Class::Timeout);
@@ -148,7 +162,7 @@ async fn a_flush_and_a_shutdown_that_hang_are_given_up_at_their_deadlines() {
 
 #[tokio::test]
 async fn a_drop_that_hangs_is_not_waited_for() {
-    let (library, _heard) = misbehaving(LONG);
+    let (library, _heard) = misbehaving(patient());
     let hanging = target(&library, json!({ "blocks_in": ["drop"] })).await;
     drop(hanging);
     let sibling = target(&library, json!({})).await;
@@ -157,7 +171,7 @@ async fn a_drop_that_hangs_is_not_waited_for() {
 
 #[tokio::test]
 async fn instances_that_block_the_runtime_are_named_and_their_siblings_get_a_fresh_one() {
-    let (library, _heard) = misbehaving(LONG);
+    let (library, _heard) = misbehaving(patient());
     assert_eq!(library.ping(LONG).await, None, "there is no runtime yet");
     let sibling = target(&library, json!({})).await;
     assert_eq!(library.ping(LONG).await, Some(true));
@@ -203,7 +217,7 @@ async fn instances_that_block_the_runtime_are_named_and_their_siblings_get_a_fre
 
 #[tokio::test]
 async fn an_isolated_instance_blocks_nobody_but_itself() {
-    let (library, _heard) = misbehaving(LONG);
+    let (library, _heard) = misbehaving(patient());
     let config = json!({ "blocks_in": ["deliver", "flush"] });
     let maker = maker(&library, &Setup::new("alone").isolate(true), &config);
     let alone = maker.create().await.unwrap();
@@ -220,7 +234,7 @@ async fn an_isolated_instance_blocks_nobody_but_itself() {
 #[tokio::test]
 async fn fifty_instances_share_at_most_twelve_threads_which_quiesce_ends() {
     let folder = tempfile::tempdir().unwrap();
-    let (library, _heard) = own_copy(&artifacts::library("good"), LONG);
+    let (library, _heard) = own_copy(&artifacts::library("good"), patient());
     let mut targets = Vec::new();
     for index in 0..50 {
         targets.push(writes_to(&library, &folder.path().join(index.to_string())).await);
@@ -240,11 +254,10 @@ async fn fifty_instances_share_at_most_twelve_threads_which_quiesce_ends() {
     }
     assert!((2..=12).contains(&most), "{most} threads of the plugin");
     for index in 0..50 {
-        let expected: String = (0..5)
-            .map(|round| format!("shop {round} of {index} n=U64(0)\n"))
-            .collect();
         let written = fs::read_to_string(folder.path().join(index.to_string())).unwrap();
-        assert_eq!(written, expected);
+        let lines: Vec<_> = written.lines().collect();
+        let expected = [0, 1, 2, 3, 4].map(|round| format!("shop {round} of {index} n=U64(0)"));
+        assert_eq!(lines, expected);
     }
 
     let last = targets.pop().unwrap();

@@ -217,7 +217,7 @@ fn a_plugin_is_found_by_its_name_and_listed() {
 #[tokio::test]
 async fn the_level_of_what_a_loaded_plugin_logs_can_be_changed() {
     let folder = tempfile::tempdir().unwrap();
-    let (library, heard) = own_copy(&artifacts::library("good"), LONG);
+    let (library, heard) = own_copy(&artifacts::library("good"), LoaderSettings::default());
     let config = json!({ "path": folder.path().join("out"), "talkative": true });
     let target = instance(&library, "app", &config).await.unwrap();
     let heard_of = async |level: u8| {
