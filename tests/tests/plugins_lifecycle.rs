@@ -215,6 +215,28 @@ fn a_plugin_is_found_by_its_name_and_listed() {
 }
 
 #[tokio::test]
+async fn what_is_linked_in_speaks_through_the_sdk_and_leaves_the_service_its_own_facades() {
+    let folder = tempfile::tempdir().unwrap();
+    let (loader, heard) = loader(LoaderSettings::default());
+    let library = loader.link(linked::<rolog_good::Good>());
+    let config = json!({ "path": folder.path().join("out"), "talkative": true });
+    let target = instance(&library, "app", &config).await.unwrap();
+    assert!(
+        target
+            .deliver(batch(["x"]), attempt(1))
+            .await
+            .is_delivered()
+    );
+    let [said] = &heard.all()[..] else {
+        panic!("{:?}", heard.all())
+    };
+    assert!(
+        said.starts_with("good/app: info good.own kept 16"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn the_level_of_what_a_loaded_plugin_logs_can_be_changed() {
     let folder = tempfile::tempdir().unwrap();
     let (library, heard) = own_copy(&artifacts::library("good"), LoaderSettings::default());
@@ -234,8 +256,11 @@ async fn the_level_of_what_a_loaded_plugin_logs_can_be_changed() {
         said.iter().filter_map(level).collect::<Vec<_>>()
     };
     let counted = "CounterAdd";
-    assert_eq!(heard_of(20).await, ["warning", "error", counted]);
-    assert_eq!(heard_of(5).await, ["warning", "error", "debug", counted]);
+    assert_eq!(heard_of(20).await, ["warning", "error", "info", counted]);
+    assert_eq!(
+        heard_of(5).await,
+        ["warning", "error", "info", "debug", counted]
+    );
     assert_eq!(heard_of(40).await, ["error", counted]);
     assert_eq!(heard_of(u8::MAX).await, [counted]);
 }
@@ -258,6 +283,12 @@ async fn what_a_loaded_plugin_logs_and_measures_reaches_the_host_by_its_target()
             heard.wait_for(&format!("good/{name}: error")),
             format!(
                 "good/{name}: error rolog_good sent them {{\"bytes\": U64(20), \"kind\": Str(\"lines\")}}"
+            )
+        );
+        assert_eq!(
+            heard.wait_for(&format!("good/{name}: info")),
+            format!(
+                "good/{name}: info good.own kept 20 {{\"args\": List([I64(7)]), \"n\": U64(20)}}"
             )
         );
         assert_eq!(

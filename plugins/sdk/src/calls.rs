@@ -79,9 +79,12 @@ extern "C" fn attach(calls: HostCallsRef, library: u64, options: RStr<'_>) {
         let options: Options = serde_json::from_str(options.as_str()).unwrap_or_default();
         // A plugin that is linked in shares the service's own `log`, `tracing` and `metrics`, and
         // its panic hook; they are not for it to set.
-        if hosted::attach(calls, library) && !options.linked {
-            install_hook();
-            facade::install(options.level);
+        if hosted::attach(calls, library) {
+            if !options.linked {
+                install_hook();
+                facade::install();
+            }
+            facade::set_level(options.level);
         }
     });
 }

@@ -9,10 +9,10 @@ use rolog_core::delivery::{Class, Failure};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::Setup;
 use crate::guard::{Contained, Panicked, guarded};
 use crate::hosted;
 use crate::scope::{self, Instance};
+use crate::{Logger, Setup};
 
 /// What an instance has at hand. Cheap to clone, and usable from any thread.
 ///
@@ -45,6 +45,11 @@ impl Context {
     /// What the host says about where the instance stands.
     pub fn setup(&self) -> &Setup {
         &self.setup
+    }
+
+    /// A logger of this name, for the log macros of `rolog_core`; its records name this instance.
+    pub fn logger(&self, name: &str) -> Logger {
+        Logger::new(self.instance, name)
     }
 
     /// Runs a future beside the instance's calls. It goes on when the [`Task`] is dropped; end it in

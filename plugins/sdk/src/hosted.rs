@@ -23,13 +23,15 @@ pub(crate) fn attach(calls: HostCallsRef, library: u64) -> bool {
 }
 
 /// Hands the host a record of the instance whose code runs here.
-///
-/// This is also the way for the macros of rolog-core, once their records have somewhere to go in a
-/// plugin: encode the fields as `fields` does, and call this.
 pub(crate) fn log(level: Level, logger: &str, message: &str, fields: &[u8]) {
+    log_as(scope::current(), level, logger, message, fields);
+}
+
+/// Hands the host a record of this instance.
+pub(crate) fn log_as(instance: Instance, level: Level, logger: &str, message: &str, fields: &[u8]) {
     if let Some(calls) = CALLS.get() {
         calls.log()(
-            speaker(scope::current()),
+            speaker(instance),
             level.code(),
             RStr::from_str(logger),
             RStr::from_str(message),

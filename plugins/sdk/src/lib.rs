@@ -36,6 +36,7 @@ mod facade;
 mod guard;
 mod hosted;
 mod library;
+mod logger;
 mod plan;
 mod scope;
 mod setup;
@@ -48,7 +49,10 @@ pub use context::{Context, Task};
 #[doc(hidden)]
 pub use export::private as __private;
 pub use export::{Exported, Linked, linked};
+pub use logger::Logger;
 pub use plan::{ConfigError, Plan, Problem, Validation};
+/// Records, renderers and log macros, in the version that this SDK is built with.
+pub use rolog_core;
 pub use setup::Setup;
 pub use target::{Description, Target};
 

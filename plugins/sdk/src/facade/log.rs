@@ -7,11 +7,9 @@ use crate::hosted;
 
 struct ToHost;
 
-pub(super) fn install(level: u8) {
-    // It fails only where the plugin has set a logger of its own before.
-    if log::set_logger(&ToHost).is_ok() {
-        set_level(level);
-    }
+pub(super) fn install() {
+    // It fails only where the plugin has set a logger of its own before; then that one stays.
+    let _ = log::set_logger(&ToHost);
 }
 
 pub(super) fn set_level(level: u8) {
