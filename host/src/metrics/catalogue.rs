@@ -74,6 +74,9 @@ impl std::fmt::Debug for Source {
     }
 }
 
+/// Names and values of a series' labels.
+pub(super) type Labels<'a> = &'a [(&'static str, &'a str)];
+
 /// What is read from a snapshot, one series at a time.
 pub(super) enum Sample<'a> {
     Number(f64),
@@ -82,11 +85,7 @@ pub(super) enum Sample<'a> {
 
 impl Metric {
     /// Every series of the metric: the values of its labels, and its sample.
-    pub(super) fn each(
-        &self,
-        snapshot: &Snapshot,
-        put: &mut dyn FnMut(&[(&'static str, &str)], Sample<'_>),
-    ) {
+    pub(super) fn each(&self, snapshot: &Snapshot, put: &mut dyn FnMut(Labels<'_>, Sample<'_>)) {
         match self.source {
             Source::One(read) => put(&[], Sample::Number(read(snapshot))),
             Source::Each(read) => {

@@ -171,14 +171,9 @@ impl Driver {
                     &mut *self.random,
                 );
                 match decision {
-                    Retry::After(wait) if !self.gives_up(now + wait) => {
+                    Retry::After(wait) => {
                         parts.push_front(rest);
                         Some(LaneState::BackingOff { until: now + wait })
-                    }
-                    // A wait that outlasts the shutdown is no chance at all.
-                    Retry::After(_) => {
-                        self.give(rest, DropReason::Deadline);
-                        None
                     }
                     Retry::GiveUp => {
                         self.give(rest, DropReason::Exhausted);

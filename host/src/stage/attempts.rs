@@ -119,7 +119,10 @@ impl Driver {
                 continue;
             }
             let part = lane.parts.front().expect("a lane has a part");
-            let onward = if self.gives_up(now) {
+            // A wait that outlasts the shutdown is no chance at all.
+            let hopeless =
+                matches!(lane.state, LaneState::BackingOff { until } if self.gives_up(until));
+            let onward = if self.gives_up(now) || hopeless {
                 Some(DropReason::Deadline)
             } else if self.leaves(part, now) {
                 Some(DropReason::Exhausted)

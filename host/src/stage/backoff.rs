@@ -12,6 +12,9 @@ use super::settings::SettingError;
 /// on its side.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
+/// No wait is longer, so that a time in the future can always be told.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_hours(24 * 365);
+
 /// How the wait grows from one attempt to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Growth {
@@ -159,7 +162,8 @@ impl RetryPolicy {
                 self.delay.saturating_mul(1 << doublings)
             }
         };
-        Some(self.max_delay.map_or(delay, |most| delay.min(most)))
+        let most = self.max_delay.unwrap_or(LONGEST_WAIT);
+        Some(delay.min(most).min(LONGEST_WAIT))
     }
 
     /// What to do after the failed attempt `attempt` (from 1) of a batch that failed first
@@ -301,6 +305,6 @@ mod tests {
     fn huge_numbers_saturate() {
         let policy = RetryPolicy::new(u32::MAX, Duration::MAX, Growth::Exponential);
         assert_eq!(policy.attempts(), u32::MAX);
-        assert_eq!(policy.delay(u32::MAX), Some(Duration::MAX));
+        assert_eq!(policy.delay(u32::MAX - 1), Some(LONGEST_WAIT));
     }
 }

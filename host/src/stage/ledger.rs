@@ -118,6 +118,8 @@ labels! {
         Rejected = "rejected",
         /// Time was up at shutdown.
         Deadline = "deadline",
+        /// The stage's task ended before it was disposed of: the runtime is gone, or a defect.
+        Abandoned = "abandoned",
         /// Its frame could not be read back: a defect, reported as such.
         Damaged = "damaged",
     }
@@ -157,7 +159,7 @@ pub struct TargetRow {
     /// Records written to the dead letters.
     pub dead_lettered: u64,
     /// Records lost, by reason.
-    pub dropped: Counts<DropReason, 5>,
+    pub dropped: Counts<DropReason, 6>,
     /// Records that are still here, what is being delivered included.
     pub queued: u64,
 

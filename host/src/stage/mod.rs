@@ -145,7 +145,11 @@ impl Stage {
         state.tuned = 1;
         let shared = Shared::new(state, services);
         let driver = Driver::new(Arc::clone(&shared), Slot::new(seat), random, epoch);
-        runtime.spawn(driver.run());
+        let last = LastWill(Arc::clone(&shared));
+        runtime.spawn(async move {
+            let _last = last;
+            driver.run().await;
+        });
         Ok(Stage { shared })
     }
 
@@ -374,6 +378,23 @@ impl Stage {
             }
             self.shared.freed.wait(seen, None);
         }
+    }
+}
+
+/// Ends a stage whose task ends without having finished: its runtime is gone, or it has a defect.
+/// Nobody waits for it then, and what it had is counted as lost.
+struct LastWill(Arc<Shared>);
+
+impl Drop for LastWill {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        if state.ended.is_some() {
+            return;
+        }
+        state.abandon();
+        drop(state);
+        self.0.room_freed();
+        self.0.progress.notify_waiters();
     }
 }
 

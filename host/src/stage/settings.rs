@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::backoff::RetryPolicy;
+use super::backoff::{LONGEST_WAIT, RetryPolicy};
 use super::batching::BatchRules;
 use super::breaker::{BreakerRules, Pace};
 use super::overflow::Overflow;
@@ -118,16 +118,25 @@ impl StageSettings {
                 "a batch has at most 4294967295 records",
             ));
         }
+        let bounded = |setting, value: Duration| {
+            if value > LONGEST_WAIT {
+                let message = format!("{value:?} is too long: at most a year");
+                return Err(SettingError::new(setting, message));
+            }
+            Ok(())
+        };
+        bounded("grace", self.grace)?;
         let above_zero = |setting, value: Duration| {
             if value.is_zero() {
                 return Err(SettingError::new(setting, "0 s is too short"));
             }
-            Ok(())
+            bounded(setting, value)
         };
         above_zero("interval", self.batch.interval)?;
         above_zero("timeout", self.timeout)?;
         for (setting, pace) in [("breaker.probe", self.breaker.pace), ("hold", self.hold)] {
             above_zero(setting, pace.first)?;
+            bounded(setting, pace.most)?;
             if pace.most < pace.first {
                 return Err(SettingError::new(
                     setting,
@@ -168,6 +177,8 @@ mod tests {
         assert_eq!(refused(|s| s.max_records = 0), "max_records");
         assert_eq!(refused(|s| s.max_bytes = 0), "max_bytes");
         assert_eq!(refused(|s| s.concurrency = 0), "concurrency");
+        assert_eq!(refused(|s| s.timeout = Duration::MAX), "timeout");
+        assert_eq!(refused(|s| s.grace = Duration::MAX), "grace");
         assert_eq!(refused(|s| s.timeout = Duration::ZERO), "timeout");
         assert_eq!(refused(|s| s.batch.interval = Duration::ZERO), "interval");
         assert_eq!(refused(|s| s.hold.first = Duration::ZERO), "hold");

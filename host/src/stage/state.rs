@@ -22,7 +22,7 @@ use super::receipt::{End, EndState, ReceiptSink};
 use super::settings::StageSettings;
 use super::shared::{FRAME_ROOM, Shared};
 use super::slot::Command;
-use super::status::Status;
+use super::status::{Mode, Status};
 
 /// How far a stage is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub(super) struct State {
 
 #[derive(Default)]
 pub(super) struct Untold {
-    pub dropped: Counts<DropReason, 5>,
+    pub dropped: Counts<DropReason, 6>,
     pub refused: Counts<RefusalReason, 3>,
 }
 
@@ -506,6 +506,24 @@ impl State {
     /// How many records from before a mark are still here.
     pub(super) fn before(&self, mark: u64) -> u64 {
         self.outstanding.range(..mark).map(|(_, n)| n).sum()
+    }
+
+    /// Ends without its task: everything is lost.
+    pub(super) fn abandon(&mut self) {
+        self.seal();
+        self.sealed.clear();
+        self.outstanding.clear();
+        let left = self.row.queued;
+        self.row.leave(left, Exit::Dropped(DropReason::Abandoned));
+        self.bytes = 0;
+        self.phase = Phase::Disposed;
+        self.status.mode = Mode::Disposed;
+        self.commands.clear();
+        let message = "the stage's task ended before it was disposed of";
+        self.ended = Some(Ended {
+            fenced: 0,
+            failure: Some(Failure::new(Class::Internal, message)),
+        });
     }
 
     /// What is kept as the row says, for tests: records in the open batch and the sealed ones.

@@ -5,6 +5,7 @@ mod breaker;
 mod chain;
 mod fence;
 mod model;
+mod outage;
 mod outcomes;
 mod overflow;
 mod reserve;
