@@ -1,5 +1,7 @@
 //! Batches from outside: what is written is read back equal, and no bytes can make a reader panic.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails to unwrap has failed")]
+
 use std::time::Duration;
 
 use proptest::prelude::*;

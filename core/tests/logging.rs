@@ -1,5 +1,7 @@
 //! Loggers and macros from outside: what a call says is what the pump gets.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails to unwrap has failed")]
+
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;

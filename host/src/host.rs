@@ -198,8 +198,10 @@ pub struct HostBuilder {
     linked: Vec<Linked>,
     targets: BTreeMap<String, BoxTarget>,
     min_level: Option<Level>,
-    on_event: Vec<Box<dyn Fn(&Event) + Send + Sync>>,
+    on_event: Vec<OnEvent>,
 }
+
+type OnEvent = Box<dyn Fn(&Event) + Send + Sync>;
 
 #[derive(Default)]
 enum Source {
@@ -381,21 +383,19 @@ fn warnings(spec: &PipelineSpec, prepared: &PreparedTargets) -> Vec<Problem> {
 
 fn random_epoch() -> u128 {
     let mut bytes = [0; 16];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => u128::from_le_bytes(bytes),
-        // Without a source of randomness, time and process still tell one epoch from another.
-        Err(_) => {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            let nanos = now.map_or(0, |since| since.as_nanos());
-            nanos << 32 | u128::from(std::process::id())
-        }
+    if getrandom::fill(&mut bytes).is_ok() {
+        return u128::from_le_bytes(bytes);
     }
+    // Without a source of randomness, time and process still tell one epoch from another.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let nanos = now.map_or(0, |since| since.as_nanos());
+    nanos << 32 | u128::from(std::process::id())
 }
 
 /// Events on their way out: to whoever asked, and as records of the pipeline's own.
 struct Told {
     link: Link,
-    calls: Vec<Box<dyn Fn(&Event) + Send + Sync>>,
+    calls: Vec<OnEvent>,
 }
 
 impl EventSink for Told {

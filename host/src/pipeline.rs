@@ -146,17 +146,6 @@ impl Pipeline {
     fn in_feeding_order(&self) -> Vec<Stage> {
         let shape = self.shape();
         let mut order: Vec<TargetName> = Vec::new();
-        fn visit(name: &TargetName, spec: &PipelineSpec, order: &mut Vec<TargetName>) {
-            if order.contains(name) {
-                return;
-            }
-            if let Some(target) = spec.target(name.as_str()) {
-                for fallback in &target.flush.fallback {
-                    visit(fallback, spec, order);
-                }
-            }
-            order.push(name.clone());
-        }
         for name in shape.stages.keys() {
             visit(name, &shape.spec, &mut order);
         }
@@ -313,6 +302,19 @@ impl Pipeline {
     }
 }
 
+/// Appends `name` behind everything that it falls back to.
+fn visit(name: &TargetName, spec: &PipelineSpec, order: &mut Vec<TargetName>) {
+    if order.contains(name) {
+        return;
+    }
+    if let Some(target) = spec.target(name.as_str()) {
+        for fallback in &target.flush.fallback {
+            visit(fallback, spec, order);
+        }
+    }
+    order.push(name.clone());
+}
+
 /// Room in every stage, or in none: whoever holds room in one queue while it waits for another
 /// would let one target's trouble delay the other.
 fn try_all(stages: &[Stage], bytes: usize) -> Result<Vec<Reservation>, Blocked> {
@@ -445,14 +447,16 @@ impl Backend for Pipeline {
         }
         let mut shape = self.shape();
         let wish = target.name();
-        let name = (1..)
-            .map(|n| match n {
-                1 => wish.clone(),
-                n => format!("{wish}-{n}"),
-            })
-            .filter_map(|name| name.parse::<TargetName>().ok())
-            .find(|name| !shape.stages.contains_key(name))
-            .ok_or_else(|| Error::setting(format!("`{wish}` is not the name of a target")))?;
+        let mut name: TargetName = wish
+            .parse()
+            .map_err(|error| Error::setting(format!("a target is named `{wish}`: {error}")))?;
+        let mut n = 1;
+        while shape.stages.contains_key(&name) {
+            n += 1;
+            name = format!("{wish}-{n}")
+                .parse()
+                .map_err(|error| Error::setting(format!("a target is named `{wish}`: {error}")))?;
+        }
         let stage = Stage::start(
             name.shared(),
             StageSettings::default(),
@@ -545,9 +549,10 @@ impl PressureSink for Pressure {
             .pressed
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let changed = match raised {
-            true => pressed.insert(target.to_owned()),
-            false => pressed.remove(target),
+        let changed = if raised {
+            pressed.insert(target.to_owned())
+        } else {
+            pressed.remove(target)
         };
         drop(pressed);
         if changed {

@@ -202,23 +202,15 @@ impl Routing {
         let call_site = self.site(header.call_site);
         let id = self.next_id();
         let passing;
-        let (logger, table) = match known {
-            Some(index) => {
-                let known = &self.loggers[index];
-                let name = known.logger.name();
-                (
-                    LoggerRef {
-                        id: header.logger,
-                        name,
-                    },
-                    &known.table,
-                )
-            }
-            None => {
-                let name = inline_name(payload);
-                passing = self.names.resolve(&self.routes.router, name);
-                (LoggerRef { id: 0, name }, &passing)
-            }
+        let (logger, table) = if let Some(index) = known {
+            let known = &self.loggers[index];
+            let name = known.logger.name();
+            let id = header.logger;
+            (LoggerRef { id, name }, &known.table)
+        } else {
+            let name = inline_name(payload);
+            passing = self.names.resolve(&self.routes.router, name);
+            (LoggerRef { id: 0, name }, &passing)
         };
         let meta = FrameMeta {
             id,

@@ -1,5 +1,7 @@
 //! A pipeline from log call to target, in one process and without a library.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails to unwrap has failed")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

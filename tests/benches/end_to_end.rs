@@ -19,7 +19,7 @@ use rolog_host::Host;
 use rolog_host::config::{self, Env};
 use rolog_tests::artifacts;
 
-const LONG: Duration = Duration::from_secs(300);
+const LONG: Duration = Duration::from_mins(5);
 
 fn main() {
     let numbers: Vec<u64> = std::env::args()
@@ -72,15 +72,18 @@ fn main() {
 /// Seconds from the first call to the end of the shutdown, when every line is in the file.
 fn pipeline(records: u64, linked: bool, file: &Path) -> f64 {
     let search = artifacts::library_folder();
+    // JSON's quotes are YAML's too.
+    let quoted = |path: &Path| serde_json::to_string(&path.to_string_lossy()).expect("it is text");
+    let (search, path) = (quoted(&search), quoted(file));
     let yaml = format!(
         "
 version: 1
-plugins: {{ search: [{search:?}] }}
+plugins: {{ search: [{search}] }}
 rings: {{ overflow: {{ block: {{ max_wait: 60s }} }} }}
 targets:
   app:
     plugin: file
-    config: {{ path: {file:?}, fsync: never }}
+    config: {{ path: {path}, fsync: never }}
     queue: {{ overflow: {{ block: {{ max_wait: 60s }} }} }}
 routes:
   - {{ logger: '**', to: app }}
@@ -107,8 +110,8 @@ routes:
     let report = host.dispose_blocking(LONG);
     let seconds = begin.elapsed().as_secs_f64();
     assert!(report.ledger.balances() && report.is_complete(), "{report}");
-    let text = fs::read(file).expect("the file is there");
-    let lines = text.iter().filter(|byte| **byte == b'\n').count() as u64;
+    let text = fs::read_to_string(file).expect("the file is there, as UTF-8");
+    let lines = text.lines().count() as u64;
     assert_eq!(lines, records, "the round is void: {report}");
     seconds
 }
