@@ -35,6 +35,9 @@ pub struct Attempt {
 /// to take its place failed to. It never drops a future of `deliver` to end an attempt: it calls
 /// [`Instance::cancel`] and waits for the answer, because only an answer says that the destination
 /// is left alone from now on.
+///
+/// Its futures are polled by the stage's task and must not block: what blocks belongs on threads of
+/// its own, as the loader and in-process targets have it.
 pub trait Instance: Send + Sync {
     /// Takes hold of the destination.
     fn activate(&self) -> BoxFuture<'_, Result<(), Failure>>;

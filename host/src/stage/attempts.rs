@@ -1,12 +1,13 @@
 //! Starting attempts, cutting them off, and taking batches from the queue for them.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use rolog_core::delivery::{Class, Failure};
+use rolog_core::delivery::{Class, Failure, Outcome};
 use tokio::time::Instant;
 
-use super::driver::{Done, Driver, Job};
+use super::driver::{Done, Driver};
 use super::event::EventKind;
 use super::group::Group;
 use super::lanes::{Fenced, Lane, LaneState};
@@ -37,7 +38,9 @@ impl Driver {
                     lane.state = LaneState::Cancelled { id, until };
                     moved = true;
                     if let Some(instance) = &self.slot.instance {
-                        instance.cancel(id);
+                        // A target that panics here just does not answer.
+                        let cancel = AssertUnwindSafe(|| instance.cancel(id));
+                        drop(std::panic::catch_unwind(cancel));
                     }
                 }
                 LaneState::Cancelled { id, until } if now >= until => {
@@ -190,10 +193,13 @@ impl Driver {
                 (Measure::QueueSeconds, waited.as_secs_f64()),
             ]);
         }
-        self.spawn(Job::Attempt(id), async move {
+        let work = async move {
             let started = Instant::now();
             let outcome = instance.deliver(batch, attempt).await;
             Done::Attempt(id, outcome, Some(started.elapsed()))
+        };
+        self.start(work, move |failure| {
+            Done::Attempt(id, Outcome::retry(failure.maybe_written()), None)
         });
         true
     }

@@ -1,17 +1,22 @@
 //! The one task of a stage: a state machine that waits in one place.
 //!
-//! Whatever takes time (an attempt, the start of an instance, writing dead letters) runs as a job of
-//! the task's own; the task itself only looks at what has changed, decides, and waits for the next
-//! job to end, the next time that something is due, or a notice of new work. So no target can keep
-//! its own stage from watching its deadlines, and a panic in a target ends a job and nothing else.
+//! Whatever takes time (an attempt, the start of an instance, writing dead letters) is a job, a
+//! future that the task polls beside all others; the task itself only looks at what has changed,
+//! decides, and waits for the next job to end, the next time that something is due, or a notice of
+//! new work. So a target that never answers cannot keep its stage from watching its deadlines, and a
+//! panic in a target ends a job and nothing else. Jobs are polled in place and not as tasks of their
+//! own, because waking a second thread for each batch cost more than all else that a batch costs.
 
-use std::collections::{HashMap, VecDeque};
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use rolog_core::delivery::{Class, Failure, Outcome};
 use rolog_core::frame::BatchBuilder;
-use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Random;
@@ -26,7 +31,10 @@ use super::shared::Shared;
 use super::slot::{Slot, SlotPhase, Swapped};
 use super::state::{Drain, Ends, Phase, State};
 use super::status::{Mode, Status};
-use crate::instance::Instance;
+use crate::instance::{BoxFuture, Instance};
+
+/// What the task has under way.
+pub(super) type Jobs = FuturesUnordered<BoxFuture<'static, Done>>;
 
 /// The state of the task.
 pub(super) struct Driver {
@@ -40,8 +48,7 @@ pub(super) struct Driver {
     pub lanes: Vec<Lane>,
     pub fenced: Vec<Fenced>,
     pub handovers: VecDeque<Handover>,
-    pub jobs: JoinSet<Done>,
-    pub running: HashMap<Id, Job>,
+    pub jobs: Jobs,
     pub random: Box<dyn Random>,
     pub builder: BatchBuilder,
     pub next_attempt: u64,
@@ -59,16 +66,6 @@ pub(super) struct Driver {
 pub(super) struct Hold {
     pub probe_at: Instant,
     pub rounds: u32,
-}
-
-/// What a job was started for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Job {
-    Attempt(u64),
-    Start,
-    Swap,
-    Bury,
-    End,
 }
 
 /// What a job has come to.
@@ -98,8 +95,7 @@ impl Driver {
             lanes: Vec::new(),
             fenced: Vec::new(),
             handovers: VecDeque::new(),
-            jobs: JoinSet::new(),
-            running: HashMap::new(),
+            jobs: Jobs::new(),
             random,
             builder: BatchBuilder::new(epoch),
             next_attempt: 1,
@@ -123,11 +119,7 @@ impl Driver {
             }
             let next = self.next_time();
             tokio::select! {
-                done = self.jobs.join_next_with_id(), if !self.jobs.is_empty() => {
-                    if let Some(done) = done {
-                        self.done(done);
-                    }
-                }
+                Some(done) = self.jobs.next() => self.done(done),
                 () = work.notified() => {}
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
             }
@@ -212,26 +204,7 @@ impl Driver {
     }
 
     /// Takes in what a job has come to.
-    fn done(&mut self, done: Result<(Id, Done), JoinError>) {
-        let done = match done {
-            Ok((id, done)) => {
-                self.running.remove(&id);
-                done
-            }
-            Err(error) => {
-                let job = self.running.remove(&error.id());
-                let failure = || panicked(&error);
-                match job {
-                    Some(Job::Attempt(id)) => {
-                        Done::Attempt(id, Outcome::retry(failure().maybe_written()), None)
-                    }
-                    Some(Job::Start) => Done::Start(Err(failure())),
-                    Some(Job::Swap) => Done::Swap(Swapped::Undone(failure(), Some(failure()))),
-                    Some(Job::Bury) => Done::Bury(Err(failure())),
-                    Some(Job::End) | None => Done::End(Err(failure())),
-                }
-            }
-        };
+    fn done(&mut self, done: Done) {
         match done {
             Done::Attempt(id, outcome, took) => {
                 if let Some(took) = took {
@@ -248,10 +221,19 @@ impl Driver {
         }
     }
 
-    /// Starts a job.
-    pub(super) fn spawn(&mut self, job: Job, work: impl Future<Output = Done> + Send + 'static) {
-        let handle = self.jobs.spawn(work);
-        self.running.insert(handle.id(), job);
+    /// Starts a job. A panic in it comes to what `panicked` makes of it.
+    pub(super) fn start(
+        &mut self,
+        work: impl Future<Output = Done> + Send + 'static,
+        panicked: impl FnOnce(Failure) -> Done + Send + 'static,
+    ) {
+        let work = AssertUnwindSafe(work).catch_unwind();
+        self.jobs.push(Box::pin(async move {
+            match work.await {
+                Ok(done) => done,
+                Err(panic) => panicked(Failure::new(Class::Panic, panic_text(&*panic))),
+            }
+        }));
     }
 
     /// Whether time is up for attempts.
@@ -280,16 +262,23 @@ impl Driver {
     pub(super) fn account<T>(&mut self, change: impl FnOnce(&mut State, &mut Ends) -> T) -> T {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
+        let before = (state.row.queued, state.bytes());
         let result = change(&mut state, &mut self.ends);
         debug_assert!(state.row.balances(), "{:?}", state.row);
+        let after = (state.row.queued, state.bytes());
+        if before == after {
+            return result;
+        }
         let hungry = std::mem::take(&mut state.hungry);
         shared.feel_pressure(&state);
         drop(state);
         for task in hungry {
             task.notify_one();
         }
-        shared.room_freed();
-        shared.progress.notify_waiters();
+        if after.0 < before.0 || after.1 < before.1 {
+            shared.room_freed();
+            shared.progress.notify_waiters();
+        }
         result
     }
 
@@ -338,6 +327,12 @@ impl Driver {
     }
 }
 
-fn panicked(error: &JoinError) -> Failure {
-    Failure::new(Class::Panic, format!("the target panicked: {error}"))
+/// What a panic said.
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a text");
+    format!("the target panicked: {text}")
 }

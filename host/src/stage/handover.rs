@@ -12,7 +12,7 @@ use rolog_core::delivery::{Class, Failure};
 use tokio::time::Instant;
 
 use super::deadletter::Letters;
-use super::driver::{Done, Driver, Job};
+use super::driver::{Done, Driver};
 use super::event::EventKind;
 use super::fallback::{Feeder, Room};
 use super::group::Group;
@@ -202,9 +202,10 @@ impl Driver {
             maybe_written: group.history.maybe_written,
         };
         handover.burying = true;
-        self.spawn(Job::Bury, async move {
-            Done::Bury(dead_letters.bury(letters).await)
-        });
+        self.start(
+            async move { Done::Bury(dead_letters.bury(letters).await) },
+            |failure| Done::Bury(Err(failure)),
+        );
         Step::Waits
     }
 

@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::shared::{FRAME_ROOM, Shared};
@@ -107,28 +107,52 @@ impl fmt::Debug for Reservation {
 /// Its lock is a leaf: nothing else is locked while it is held, so it may be taken anywhere.
 #[derive(Debug, Default)]
 pub(super) struct Freed {
-    count: Mutex<u64>,
+    state: Mutex<Turns>,
     changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Turns {
+    count: u64,
+    waiting: usize,
 }
 
 impl Freed {
     pub(super) fn count(&self) -> u64 {
-        *self.count.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().count
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Turns> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn raise(&self) {
-        *self.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.changed.notify_all();
+        let mut turns = self.lock();
+        turns.count += 1;
+        let waiting = turns.waiting > 0;
+        drop(turns);
+        // Waking is a call into the kernel even where nobody waits.
+        if waiting {
+            self.changed.notify_all();
+        }
     }
 
     /// Waits until the count is another than `seen`, or the time is over.
     pub(super) fn wait(&self, seen: u64, most: Option<Duration>) {
-        let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |count: &mut u64| *count == seen;
-        match most {
-            Some(most) => drop(self.changed.wait_timeout_while(count, most, same)),
-            None => drop(self.changed.wait_while(count, same)),
-        }
+        let mut turns = self.lock();
+        turns.waiting += 1;
+        let same = |turns: &mut Turns| turns.count == seen;
+        let mut turns = match most {
+            Some(most) => {
+                let waited = self.changed.wait_timeout_while(turns, most, same);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => self
+                .changed
+                .wait_while(turns, same)
+                .unwrap_or_else(PoisonError::into_inner),
+        };
+        turns.waiting -= 1;
     }
 }
 

@@ -1,9 +1,10 @@
 //! Who is in the slot: starting, rebuilding, replacing, quarantining and ending instances.
 
+use futures_util::stream::StreamExt as _;
 use rolog_core::delivery::{Class, Failure};
 use tokio::time::Instant;
 
-use super::driver::{Done, Driver, Job};
+use super::driver::{Done, Driver};
 use super::event::EventKind;
 use super::ledger::DropReason;
 use super::slot::{Command, Patience, Seat, SlotPhase, Swapped, bounded, start, swap};
@@ -55,9 +56,10 @@ impl Driver {
             let seat = seat.clone();
             let (old, patience) = (self.slot.instance.clone(), self.patience());
             self.slot.phase = SlotPhase::Changing;
-            self.spawn(Job::Swap, async move {
-                Done::Swap(swap(seat, old, patience).await)
-            });
+            self.start(
+                async move { Done::Swap(swap(seat, old, patience).await) },
+                |failure| Done::Swap(Swapped::Undone(failure.clone(), Some(failure))),
+            );
             return true;
         }
         if self.is_fenced() {
@@ -70,9 +72,10 @@ impl Driver {
         }
         let patience = self.patience();
         self.slot.phase = SlotPhase::Changing;
-        self.spawn(Job::Start, async move {
-            Done::Start(start(seat, predecessor, patience).await)
-        });
+        self.start(
+            async move { Done::Start(start(seat, predecessor, patience).await) },
+            |failure| Done::Start(Err(failure)),
+        );
         true
     }
 
@@ -211,7 +214,8 @@ impl Driver {
         self.shared.progress.notify_waiters();
         self.shared.freed.raise();
         // What is fenced runs on: dropping it would not end it, and it may still be told to.
-        self.jobs.detach_all();
+        let mut jobs = std::mem::take(&mut self.jobs);
+        tokio::spawn(async move { while jobs.next().await.is_some() {} });
     }
 
     /// Lets go of the instance, in what is left of the time.
@@ -221,25 +225,16 @@ impl Driver {
         let most = end
             .saturating_duration_since(Instant::now())
             .max(LAST_MOMENT);
-        self.spawn(Job::End, async move {
-            Done::End(bounded("shutdown", most, instance.shutdown(most)).await)
-        });
-        // In a job of its own, so that a target that blocks does not block this.
-        let sleep = tokio::time::sleep(most + LAST_MOMENT);
-        tokio::pin!(sleep);
+        self.start(
+            async move { Done::End(bounded("shutdown", most, instance.shutdown(most)).await) },
+            |failure| Done::End(Err(failure)),
+        );
         loop {
-            tokio::select! {
-                done = self.jobs.join_next_with_id() => match done {
-                    Some(Ok((_, Done::End(result)))) => return result.err(),
-                    Some(Err(error)) if self.running.get(&error.id()) == Some(&Job::End) => {
-                        return Some(Failure::new(Class::Panic, error.to_string()));
-                    }
-                    Some(_) => {}
-                    None => return None,
-                },
-                () = &mut sleep => {
-                    return Some(Failure::new(Class::Timeout, "shutdown did not end"));
-                }
+            match self.jobs.next().await {
+                Some(Done::End(result)) => return result.err(),
+                // Dead letters that came too late, say: their records are counted as lost.
+                Some(_) => {}
+                None => return None,
             }
         }
     }
