@@ -6,9 +6,13 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use rolog_tests::artifacts::{command, library_folder};
 use serde_json::Value;
+
+/// A disk without room.
+const FULL: &str = "/dev/full";
 
 fn pipeline(folder: &Path, more: &str) {
     let search = library_folder();
@@ -105,6 +109,65 @@ fn a_queue_much_smaller_than_the_input_loses_nothing_and_keeps_the_order() {
         numbers.len()
     );
     assert!(told.contains("\napp      50000      50000 "), "{told}");
+}
+
+#[test]
+fn a_target_that_stays_broken_ends_the_run_by_its_deadline_with_every_record_named_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    pipeline(folder.path(), "    queue: { max_records: 100 }");
+    let path = folder.path().join("pipeline.yaml");
+    let yaml = fs::read_to_string(&path).unwrap();
+    fs::write(&path, yaml.replace("logs/app.jsonl", FULL)).unwrap();
+    let began = Instant::now();
+    let input = "line\n".repeat(250);
+    let run = rolog(
+        folder.path(),
+        &["run", "-c", "pipeline.yaml", "--deadline", "1s"],
+        input.as_bytes(),
+    );
+    let told = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(1), "{told}");
+    assert!(told.contains("\napp: last failure: "), "{told}");
+    assert!(told.ends_with("\n250 records lost\n"), "{told}");
+    assert!(!told.contains("does not balance"), "{told}");
+    // Its attempts and retries take what the pipeline says; then the deadline counts.
+    assert!(began.elapsed() < Duration::from_secs(30), "{told}");
+}
+
+#[test]
+fn a_fallback_takes_what_a_broken_target_cannot_and_nothing_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let search = library_folder();
+    let yaml = format!(
+        "
+version: 1
+plugins: {{ search: ['{}'] }}
+targets:
+  app:
+    plugin: file
+    config: {{ path: {FULL} }}
+    flush: {{ max_retries: 0, interval: 10ms, fallback: rescue }}
+  rescue: {{ plugin: file, config: {{ path: logs/app.jsonl }} }}
+routes:
+  - {{ logger: '**', to: [app] }}
+",
+        search.display()
+    );
+    fs::create_dir_all(folder.path().join("logs")).unwrap();
+    fs::write(folder.path().join("pipeline.yaml"), yaml).unwrap();
+    let run = rolog(
+        folder.path(),
+        &["run", "-c", "pipeline.yaml"],
+        b"one\ntwo\n",
+    );
+    let told = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(0), "{told}");
+    let messages: Vec<_> = records(folder.path())
+        .iter()
+        .map(|record| record["message"].clone())
+        .collect();
+    assert!(messages.contains(&"one".into()) && messages.contains(&"two".into()));
+    assert!(told.ends_with("\nnothing lost\n"), "{told}");
 }
 
 #[test]

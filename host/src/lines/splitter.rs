@@ -77,8 +77,13 @@ impl Splitter {
         }
     }
 
-    /// Room for the next read, never empty. To be asked for when [`next_line`](Splitter::next_line)
-    /// has given all it has.
+    /// Whether there is room for another read before lines are taken.
+    pub fn has_room(&self) -> bool {
+        self.buffer.len() - (self.end - self.start) >= CHUNK
+    }
+
+    /// Room for the next read. Never empty while it [has room](Splitter::has_room), as it has once
+    /// [`next_line`](Splitter::next_line) has given all there is.
     pub fn room(&mut self) -> &mut [u8] {
         if self.buffer.len() - self.end < CHUNK {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -98,6 +103,11 @@ impl Splitter {
         assert!(bytes <= self.buffer.len() - self.end, "more than the room");
         self.end += bytes;
         self.ended |= bytes == 0;
+    }
+
+    /// Whether the input has ended; some of its lines may be left.
+    pub fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Whether the input has ended and every line of it was given out.

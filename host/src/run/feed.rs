@@ -47,36 +47,56 @@ pub struct Fed {
     pub stopped: bool,
 }
 
-/// Feeds every line of the inputs to `sink`, in their order, until they end or `stop` is asked for.
-///
-/// Lines are cut at `limit` bytes. When it is stopped, what has been read already is still taken, a
-/// last line without its end included. An input that fails is noted, and the next one is read.
-/// `progress` says how far it is, at least after each read.
-pub fn feed(
-    inputs: Vec<Input>,
-    limit: usize,
-    stop: &Stop,
-    sink: &mut dyn Sink,
-    progress: &Mutex<Fed>,
-) {
-    let mut fed = Fed::default();
-    let mut parser = Parser::new(limit);
-    let mut nul_bytes = 0;
-    for mut input in inputs {
-        if stop.is_asked() {
-            fed.stopped = true;
-            break;
-        }
-        let mut lines = Splitter::new(limit);
-        loop {
-            fed.drain(&mut lines, &mut parser, input.logger(), sink);
-            fed.lines = parser.counts();
-            fed.nul_bytes = nul_bytes + lines.nul_bytes();
-            publish(&fed, progress);
-            if lines.is_finished() {
+/// Inputs on their way to a sink.
+pub struct Feed<'a> {
+    /// What is read, in this order.
+    pub inputs: Vec<Input>,
+    /// Where lines are cut, in bytes.
+    pub limit: usize,
+    /// Ends the reading.
+    pub stop: &'a Stop,
+    /// How far it is, up to date after each read.
+    pub progress: &'a Mutex<Fed>,
+    /// Called once all there is has been read, while the last of it may still wait for room.
+    pub at_end: &'a dyn Fn(),
+}
+
+impl Feed<'_> {
+    /// Feeds every line to `sink` until the inputs end or the stop is asked for.
+    ///
+    /// When it is stopped, what has been read already is still taken, a last line without its end
+    /// included. An input that fails is noted, and the next one is read.
+    pub fn run(mut self, sink: &mut dyn Sink) {
+        let mut fed = Fed::default();
+        let mut parser = Parser::new(self.limit);
+        let mut inputs = std::mem::take(&mut self.inputs).into_iter().peekable();
+        while let Some(mut input) = inputs.next() {
+            if self.stop.is_asked() {
+                fed.stopped = true;
                 break;
             }
-            let read = match input.read(lines.room(), stop) {
+            let is_last = inputs.peek().is_none();
+            let mut lines = Splitter::new(self.limit);
+            let before = fed.nul_bytes;
+            while !lines.is_finished() {
+                self.fill(&mut input, &mut lines, &mut fed);
+                if is_last && lines.has_ended() {
+                    (self.at_end)();
+                }
+                fed.drain(&mut lines, &mut parser, input.logger(), sink);
+                fed.lines = parser.counts();
+                fed.nul_bytes = before + lines.nul_bytes();
+                self.publish(&fed);
+            }
+        }
+        self.publish(&fed);
+    }
+
+    /// Waits for bytes, and reads on as long as there are more at once. So the end of a short input
+    /// is seen before its lines wait for room.
+    fn fill(&self, input: &mut Input, lines: &mut Splitter, fed: &mut Fed) {
+        loop {
+            let read = match input.read(lines.room(), self.stop) {
                 Ok(Some(read)) => read,
                 Ok(None) => {
                     fed.stopped = true;
@@ -88,15 +108,16 @@ pub fn feed(
                 }
             };
             lines.filled(read);
+            if lines.has_ended() || !lines.has_room() || !input.is_ready() {
+                return;
+            }
         }
-        nul_bytes = fed.nul_bytes;
     }
-    publish(&fed, progress);
-}
 
-fn publish(fed: &Fed, progress: &Mutex<Fed>) {
-    let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
-    progress.clone_from(fed);
+    fn publish(&self, fed: &Fed) {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.clone_from(fed);
+    }
 }
 
 impl Fed {
@@ -123,6 +144,7 @@ impl Fed {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::fs;
     use std::path::Path;
 
@@ -161,7 +183,16 @@ mod tests {
             stopper,
         };
         let fed = Mutex::default();
-        feed(inputs, 64, &stop, &mut kept, &fed);
+        let ended = Cell::new(0);
+        let feed = Feed {
+            inputs,
+            limit: 64,
+            stop: &stop,
+            progress: &fed,
+            at_end: &|| ended.set(ended.get() + 1),
+        };
+        feed.run(&mut kept);
+        assert!(ended.get() <= 1);
         (fed.into_inner().unwrap(), kept.records)
     }
 
@@ -228,6 +259,39 @@ mod tests {
         assert_eq!(messages, ["a", "stop", "b", "unfinished"]);
         assert_eq!((fed.routed, fed.lines.text), (4, 4));
         assert!(fed.stopped);
+    }
+
+    /// Takes nothing before the end of the inputs has been seen.
+    struct AfterTheEnd<'a>(&'a Cell<bool>, u32);
+
+    impl Sink for AfterTheEnd<'_> {
+        fn take(&mut self, _: &ParsedLine<'_>, _: &str) -> Taken {
+            assert!(
+                self.0.get(),
+                "a line waited for room, and the end was not known"
+            );
+            self.1 += 1;
+            Taken::Routed
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_short_input_is_known_before_its_lines_wait_for_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = "line\n".repeat(20_000);
+        let inputs = vec![file(folder.path(), "short", lines.as_bytes())];
+        let (stop, _stopper) = Stop::new().unwrap();
+        let ended = Cell::new(false);
+        let mut sink = AfterTheEnd(&ended, 0);
+        let feed = Feed {
+            inputs,
+            limit: 256 * 1024,
+            stop: &stop,
+            progress: &Mutex::default(),
+            at_end: &|| ended.set(true),
+        };
+        feed.run(&mut sink);
+        assert_eq!(sink.1, 20_000);
     }
 
     #[test]

@@ -136,4 +136,25 @@ impl Input {
             }
         }
     }
+
+    /// Whether a read would not wait now.
+    pub(super) fn is_ready(&self) -> bool {
+        match &self.source {
+            Source::Stdin(stdin) => is_ready(stdin),
+            Source::Waiting(_) => false,
+            Source::File(file) => is_ready(file),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_ready(input: &impl std::os::fd::AsFd) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut ready = [PollFd::new(input, PollFlags::IN)];
+    matches!(poll(&mut ready, Some(&Timespec::default())), Ok(1))
+}
+
+#[cfg(not(unix))]
+fn is_ready<T>(_: &T) -> bool {
+    false
 }

@@ -1,7 +1,7 @@
 //! One run: a pipeline, inputs, and the time that the targets get at the end.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use rolog_core::Level;
 use rolog_core::delivery::Failure;
 
 use super::account::{Account, TargetAccount};
-use super::feed::{Fed, feed};
+use super::feed::{Fed, Feed};
 use super::input::Input;
 use super::output::{self, CLOSED_OUTPUT};
 use super::sink::PipelineSink;
@@ -40,8 +40,9 @@ pub struct Job {
 impl Job {
     /// Runs it to its end, or until the stop is asked for; `on_event` hears what happens at targets.
     ///
-    /// A stop leaves half of the deadline to what has been read and waits for room, and the rest to
-    /// what is queued. So a run ends, whatever its targets do.
+    /// While there is more to read, a target without room is waited for without a bound. Once the
+    /// inputs have ended, or a stop was asked for, what has been read and waits for room gets half of
+    /// the deadline, and what is queued the rest. So a run ends, whatever its targets do.
     ///
     /// # Errors
     /// A pipeline that cannot be started; nothing was read then.
@@ -72,7 +73,7 @@ impl Job {
         let feeding = Feeding::start(self.inputs, limit, stop, sink)
             .map_err(|error| Error::system("the thread that reads", error))?;
         let news = feeding.news.clone();
-        stopper.on_ask(move || drop(news.send(News::Stop)));
+        stopper.on_ask(move || drop(news.send(News::Ending)));
 
         let left = feeding.wait(self.deadline);
         let deadline = match stopper.reason() {
@@ -88,10 +89,10 @@ impl Job {
 
 /// What the waiting thread is told.
 enum News {
-    /// All inputs have ended.
+    /// The inputs have ended, or the stop was asked for.
+    Ending,
+    /// Everything that was read is on its way.
     Fed,
-    /// The stop was asked for.
-    Stop,
 }
 
 /// The thread that reads.
@@ -113,7 +114,14 @@ impl Feeding {
         let (news, arrived) = channel();
         let (theirs, told) = (Arc::clone(&progress), news.clone());
         let read = move || {
-            feed(inputs, limit, &stop, &mut sink, &theirs);
+            let feed = Feed {
+                inputs,
+                limit,
+                stop: &stop,
+                progress: &theirs,
+                at_end: &|| drop(told.send(News::Ending)),
+            };
+            feed.run(&mut sink);
             drop(told.send(News::Fed));
         };
         let thread = thread::Builder::new()
@@ -127,17 +135,20 @@ impl Feeding {
         })
     }
 
-    /// Waits for the end of the inputs; after a stop no longer than half of `deadline`. Returns what
-    /// is left of it.
+    /// Waits until everything that was read is on its way; once that is all there will be, no longer
+    /// than half of `deadline`. Returns what is left of it.
     fn wait(&self, deadline: Duration) -> Duration {
         if let Ok(News::Fed) | Err(_) = self.arrived.recv() {
             return deadline;
         }
-        let stopped = Instant::now();
-        // Nobody asks twice, so what comes next is the end.
-        match self.arrived.recv_timeout(deadline / 2) {
-            Ok(_) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                deadline.saturating_sub(stopped.elapsed())
+        let ending = Instant::now();
+        let until = ending + deadline / 2;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.arrived.recv_timeout(left) {
+                // An end that is followed by a stop.
+                Ok(News::Ending) => {}
+                Ok(News::Fed) | Err(_) => return deadline.saturating_sub(ending.elapsed()),
             }
         }
     }
@@ -146,8 +157,13 @@ impl Feeding {
     /// to, is left alone.
     fn finish(self) -> Fed {
         const PATIENCE: Duration = Duration::from_secs(2);
-        if !self.thread.is_finished() {
-            let _timely = self.arrived.recv_timeout(PATIENCE);
+        let until = Instant::now() + PATIENCE;
+        while !self.thread.is_finished() {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.arrived.recv_timeout(left) {
+                Ok(News::Ending) => {}
+                Ok(News::Fed) | Err(_) => break,
+            }
         }
         let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         progress.clone()

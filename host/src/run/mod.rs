@@ -18,7 +18,7 @@ mod sink;
 mod stop;
 
 pub use account::{Account, TargetAccount};
-pub use feed::{Fed, Sink, Taken, feed};
+pub use feed::{Fed, Feed, Sink, Taken};
 pub use input::{Input, InputError};
 pub use job::Job;
 pub use sink::PipelineSink;
