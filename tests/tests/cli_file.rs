@@ -81,7 +81,7 @@ fn a_line_lands_in_the_configured_file_and_the_account_says_so() {
 
 #[test]
 fn a_queue_much_smaller_than_the_input_loses_nothing_and_keeps_the_order() {
-    const LINES: u64 = 50_000;
+    const LINES: u64 = 10_000;
     let folder = tempfile::tempdir().unwrap();
     pipeline(
         folder.path(),
@@ -108,7 +108,7 @@ fn a_queue_much_smaller_than_the_input_loses_nothing_and_keeps_the_order() {
         "{} records",
         numbers.len()
     );
-    assert!(told.contains("\napp      50000      50000 "), "{told}");
+    assert!(told.contains("\napp      10000      10000 "), "{told}");
 }
 
 #[test]
