@@ -22,7 +22,7 @@
 //!   such lines are counted. Without a usable one, the record has no such part.
 //! - Of two keys with the same name, or of two that mean the same part, none is lost: the preferred
 //!   one (of equal names the first) is the part, the other stays a field. Other keys that occur twice
-//!   are two fields.
+//!   are two fields; what a target makes of those is its own rule.
 //! - Integers are kept exactly: 64 bits, then 128 bits. Beyond that, and with a fraction or an
 //!   exponent, a number is the nearest 64-bit float.
 //! - An object whose values nest deeper than [`MAX_NESTING`], that holds a number which no float can
