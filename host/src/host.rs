@@ -1,6 +1,7 @@
 //! The handle that a service holds.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, Weak};
@@ -15,12 +16,15 @@ use tokio::sync::watch;
 use crate::builtin::Memory;
 use crate::catalog::{Catalog, PreparedTargets};
 use crate::config::{self, Env, PipelineSpec, Problem};
+use crate::dead_letters::{DeadLetterFile, DeadLetterSettings};
 use crate::error::Error;
 use crate::feedback::Feedback;
 use crate::ledger::{Ledger, PumpCounts};
 use crate::loader::{Loader, LoaderSettings};
+use crate::metrics::{Exporter, FacadeMeter, Snapshot};
 use crate::pipeline::{Link, Pipeline, Pressure, Shape, start_stages};
 use crate::pump::Pump;
+use crate::replay::Replay;
 use crate::report::Report;
 use crate::routes::InForce;
 use crate::stage::{Event, EventSink, RateLimited, Services, Status};
@@ -59,6 +63,8 @@ pub struct Host {
     pipeline: Arc<Pipeline>,
     catalog: Arc<Catalog>,
     warnings: Vec<Problem>,
+    /// `None` only within `drop`.
+    exporter: Option<Exporter>,
     /// `None` only within `drop`.
     runtime: Option<Runtime>,
 }
@@ -104,6 +110,56 @@ impl Host {
     /// The records that a target with `plugin: memory` keeps.
     pub fn memory(&self, target: &str) -> Option<Memory> {
         self.catalog.memory(target)
+    }
+
+    /// The pipeline's metrics at this moment. They also go to the recorder of the `metrics` crate
+    /// that the service has installed, once a second and at the end.
+    pub fn metrics(&self) -> Snapshot {
+        self.pipeline.snapshot()
+    }
+
+    /// Where the page for Prometheus is served, if it is.
+    pub fn prometheus(&self) -> Option<SocketAddr> {
+        self.exporter.as_ref().and_then(Exporter::address)
+    }
+
+    /// Sends the dead letters of a file again, with their ids, each to the target that it was routed
+    /// to, or all of them to the target `to`; takes those that have arrived out of the file. What has
+    /// not arrived by the deadline stays.
+    ///
+    /// The file that the pipeline writes to cannot be replayed while it runs; its closed
+    /// predecessors (`NAME.1`, …) can.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, or is in use.
+    pub async fn replay(
+        &self,
+        file: impl Into<PathBuf>,
+        to: Option<&str>,
+        deadline: Duration,
+    ) -> Result<Replay, Error> {
+        let pipeline = Arc::clone(&self.pipeline);
+        let replay = Arc::clone(&pipeline).replay(file.into(), to.map(str::to_owned), deadline);
+        let ended = pipeline.runtime.spawn(replay).await;
+        ended.unwrap_or_else(|error| Err(Error::system("the replay", std::io::Error::other(error))))
+    }
+
+    /// [`Host::replay`] for code without an async runtime.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn replay_blocking(
+        &self,
+        file: impl Into<PathBuf>,
+        to: Option<&str>,
+        deadline: Duration,
+    ) -> Result<Replay, Error> {
+        let (file, to) = (file.into(), to.map(str::to_owned));
+        let late = || std::io::Error::from(std::io::ErrorKind::TimedOut);
+        self.run(deadline, move |pipeline| {
+            pipeline.replay(file, to, deadline)
+        })
+        .unwrap_or_else(|| Err(Error::system("the replay", late())))
     }
 
     /// Waits until everything that was logged before the call has been delivered, or given to a
@@ -169,7 +225,10 @@ impl Drop for Host {
     fn drop(&mut self) {
         if !self.pipeline.is_forked() {
             let _ = self.dispose_blocking(DROP_DEADLINE);
+            // The last numbers still go out.
+            drop(self.exporter.take());
         }
+        std::mem::forget(self.exporter.take());
         if let Some(runtime) = self.runtime.take() {
             // A runtime must not be dropped on a thread that drives another one.
             if self.pipeline.is_forked() {
@@ -199,6 +258,8 @@ pub struct HostBuilder {
     targets: BTreeMap<String, BoxTarget>,
     min_level: Option<Level>,
     on_event: Vec<OnEvent>,
+    dead_letters: Option<DeadLetterSettings>,
+    prometheus: Option<SocketAddr>,
 }
 
 type OnEvent = Box<dyn Fn(&Event) + Send + Sync>;
@@ -260,6 +321,19 @@ impl HostBuilder {
         self
     }
 
+    /// Keeps records that no target takes in this file; see [`dead_letters`](crate::dead_letters).
+    /// Without it they are dropped, and counted.
+    pub fn dead_letters(mut self, settings: DeadLetterSettings) -> Self {
+        self.dead_letters = Some(settings);
+        self
+    }
+
+    /// Serves the metrics to Prometheus at this address, as `/metrics`.
+    pub fn prometheus(mut self, address: SocketAddr) -> Self {
+        self.prometheus = Some(address);
+        self
+    }
+
     /// Checks the configuration, the plugins' part of it included, and starts nothing.
     ///
     /// # Errors
@@ -300,11 +374,17 @@ impl HostBuilder {
             link: link.clone(),
             calls: self.on_event,
         };
+        let dead_letters = self
+            .dead_letters
+            .map(DeadLetterFile::open)
+            .transpose()
+            .map_err(|error| Error::system("the dead letters", error))?;
         let services = Services {
+            dead_letters: dead_letters.clone().map(|file| Arc::new(file) as _),
+            meter: Some(FacadeMeter::shared()),
             receipts: Arc::clone(&slots) as _,
             events: Arc::new(RateLimited::new(told, EVENTS, EVENT_WINDOW)),
             pressure: Some(Arc::new(Pressure(link.clone()))),
-            ..Services::default()
         };
         let epoch = random_epoch();
         let stages = start_stages(&spec, prepared, &services, epoch, &handle)?;
@@ -323,6 +403,7 @@ impl HostBuilder {
             routes: InForce::new(shape.compile()),
             slots,
             feedback: Feedback::default(),
+            dead_letters,
             counts: PumpCounts::default(),
             runtime: handle,
             services,
@@ -343,7 +424,15 @@ impl HostBuilder {
             .name("rolog-pump".to_owned())
             .spawn(move || pump.run())
             .map_err(|error| Error::system("the pump's thread", error))?;
+        let seen = Arc::downgrade(&pipeline);
+        let look = move || {
+            seen.upgrade()
+                .map_or_else(Snapshot::default, |p| p.snapshot())
+        };
+        let exporter = Exporter::start(Arc::new(look), self.prometheus, &pipeline.runtime)
+            .map_err(|error| Error::system("the page for Prometheus", error))?;
         Ok(Host {
+            exporter: Some(exporter),
             pipeline,
             catalog: Arc::new(catalog),
             warnings,

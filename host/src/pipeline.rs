@@ -18,9 +18,11 @@ use tokio::sync::watch;
 
 use crate::catalog::PreparedTargets;
 use crate::config::{PipelineSpec, Problems, RingsSpec, TargetName, TargetSpec};
+use crate::dead_letters::DeadLetterFile;
 use crate::feedback::{Feedback, OwnRecord};
 use crate::in_process::InProcessMaker;
 use crate::ledger::{Ledger, PumpCounts, SourceRow};
+use crate::metrics::Snapshot;
 use crate::pump::Command;
 use crate::report::Report;
 use crate::router::Router;
@@ -43,6 +45,7 @@ pub(crate) struct Pipeline {
     pub(crate) routes: InForce,
     pub(crate) slots: Arc<Slots>,
     pub(crate) feedback: Feedback,
+    pub(crate) dead_letters: Option<DeadLetterFile>,
     pub(crate) counts: PumpCounts,
     pub(crate) runtime: Handle,
     pub(crate) services: Services,
@@ -176,6 +179,9 @@ impl Pipeline {
             targets.push(stage.dispose(left).await);
         }
         self.slots.close();
+        if let Some(file) = &self.dead_letters {
+            file.close();
+        }
         // What came after the pump's last pass goes nowhere any more.
         let unheard = self.feedback.take().len() as u64;
         self.counts.own_dropped.add(unheard);
@@ -236,6 +242,20 @@ impl Pipeline {
                 .iter()
                 .map(|(name, stage)| (name.to_string(), stage.row()))
                 .collect(),
+        }
+    }
+
+    /// The numbers of this moment.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let ledger = self.ledger();
+        let stages = self.stages();
+        Snapshot {
+            ledger,
+            targets: stages.iter().map(Stage::snapshot).collect(),
+            dead_letters_discarded: self
+                .dead_letters
+                .as_ref()
+                .map_or(0, DeadLetterFile::discarded),
         }
     }
 

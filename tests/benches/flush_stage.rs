@@ -20,7 +20,7 @@ use rolog_host::stage::{Seat, Services, Stage, StageSettings};
 use tokio::runtime::{Builder, Runtime};
 
 const EPOCH: u128 = 1;
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// Answers at once.
 struct Instant0;

@@ -5,7 +5,7 @@
 //!       -> tree        serde_yaml's values, saphyr-parser's places  marks, tree
 //!                      with `${…}` resolved                         substitute, secrets
 //!       -> draft       each key by its type                         read, settings, sections
-//!       -> spec        held against each other                      checks, coherence, spec
+//!       -> spec        held against each other                      checks, spec
 //! ```
 //!
 //! Promised: every problem comes with `file:line:column`, the path of the setting, what is wrong, what
@@ -19,7 +19,6 @@
 mod amount;
 mod builder;
 mod checks;
-mod coherence;
 mod digest;
 mod marks;
 mod names;
@@ -28,7 +27,6 @@ mod places;
 mod policy;
 mod problem;
 mod read;
-mod recovery;
 mod secrets;
 mod sections;
 mod settings;
@@ -55,10 +53,6 @@ pub use names::{InvalidName, PluginName, TargetName};
 pub use path::{SettingPath, Step};
 pub use places::Places;
 pub use problem::{Place, Problem, Problems, Severity};
-pub use recovery::{
-    BreakerSpec, GiveUpAfter, Grace, HoldSpec, InARow, Jitter, MaxDelay, MaxProbe, OrOff, Probe,
-    RetryKind, RetrySpec, Share,
-};
 pub use secrets::{MIN_SECRET, Secrets};
 pub use source::MAX_FILE;
 pub use spec::{
@@ -175,7 +169,6 @@ fn finish(
                 // One without a plugin has been reported, so there is none here.
                 plugin: target.plugin?,
                 config: PluginConfig::new(config, Arc::clone(&secrets)),
-                isolate: target.isolate,
                 queue: target.queue,
                 flush: target.flush,
             };

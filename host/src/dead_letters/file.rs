@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rolog_core::delivery::{Class, Failure, chain};
 
@@ -39,7 +39,8 @@ pub struct DeadLetterFile {
 
 struct Inner {
     settings: DeadLetterSettings,
-    writer: Mutex<Writer>,
+    /// `None` once the file is closed.
+    writer: Mutex<Option<Writer>>,
     discarded: AtomicU64,
 }
 
@@ -69,7 +70,7 @@ impl DeadLetterFile {
         Ok(DeadLetterFile {
             inner: Arc::new(Inner {
                 settings,
-                writer: Mutex::new(writer),
+                writer: Mutex::new(Some(writer)),
                 discarded: AtomicU64::new(0),
             }),
         })
@@ -78,6 +79,11 @@ impl DeadLetterFile {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.inner.settings.path
+    }
+
+    /// Lets go of the file, so that it can be replayed; nothing is buried any more.
+    pub fn close(&self) {
+        drop(self.inner.lock().take());
     }
 
     /// Records that were buried and have been discarded since, to stay within the bound.
@@ -99,8 +105,16 @@ impl DeadLetters for DeadLetterFile {
 }
 
 impl Inner {
+    fn lock(&self) -> MutexGuard<'_, Option<Writer>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn bury(&self, letters: &Letters) -> Result<(), Failure> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.lock();
+        let Some(writer) = writer.as_mut() else {
+            let message = "the dead letters are closed: the pipeline has ended";
+            return Err(Failure::new(Class::Unavailable, message));
+        };
         let lines = writer.letters.lines(letters)?;
         let failed = |error: io::Error| {
             let path = self.settings.path.display();
@@ -119,8 +133,7 @@ impl Inner {
             );
             return Err(Failure::new(Class::TooLarge, message));
         }
-        self.make_room(&mut writer, lines.len() as u64)
-            .map_err(failed)?;
+        self.make_room(writer, lines.len() as u64).map_err(failed)?;
         writer.append(&lines).map_err(failed)
     }
 

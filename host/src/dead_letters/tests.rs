@@ -233,3 +233,15 @@ fn a_frame_that_is_not_the_records_own_is_not_sent() {
     let error = Letter::read(mixed.to_string().as_bytes()).unwrap_err();
     assert!(error.contains("Base64"), "{error}");
 }
+
+#[tokio::test]
+async fn a_closed_file_can_be_replayed_and_takes_nothing_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dead.jsonl");
+    let file = open(&path, 1 << 20);
+    file.bury(letters([1])).await.unwrap();
+    file.close();
+    let failure = file.bury(letters([2])).await.unwrap_err();
+    assert_eq!(failure.class, Class::Unavailable);
+    assert_eq!(read(&path).0, [1]);
+}

@@ -12,6 +12,7 @@
 //! from what is logged.
 
 mod catalogue;
+mod exporter;
 mod facade;
 mod page;
 mod server;
@@ -20,6 +21,7 @@ mod snapshot;
 mod tests;
 
 pub use self::catalogue::{CATALOGUE, Kind, Metric};
+pub use self::exporter::Exporter;
 pub use self::facade::{FacadeMeter, describe, publish};
 pub use self::page::{CONTENT_TYPE, render};
 pub use self::server::{Look, PrometheusPage};

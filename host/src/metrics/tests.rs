@@ -235,3 +235,32 @@ fn the_page_is_served_and_nothing_else() {
     let second = PrometheusPage::serve(page.address(), look, runtime.handle());
     assert!(second.is_err(), "a wrong address is heard of at the start");
 }
+
+#[test]
+fn an_exporter_serves_and_publishes_until_it_is_dropped() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let looks = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&looks);
+    let look: Look = Arc::new(move || {
+        *counted.lock().unwrap() += 1;
+        Snapshot::default()
+    });
+    let address = "127.0.0.1:0".parse().unwrap();
+    let exporter = Exporter::start(look, Some(address), runtime.handle()).unwrap();
+    let page = exporter.address().unwrap();
+    let kept = Kept::default();
+    ::metrics::with_local_recorder(&kept, || drop(exporter));
+    let numbers = kept.0.lock().unwrap();
+    assert!(
+        numbers.contains_key("rolog_records_emitted_total "),
+        "the last numbers"
+    );
+    assert!(*looks.lock().unwrap() >= 1);
+    // The listener is closed by the aborted task's end.
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    assert!(TcpStream::connect(page).is_err());
+}
