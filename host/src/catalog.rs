@@ -91,7 +91,17 @@ impl Catalog {
                 warnings: Vec::new(),
             })
         };
-        if plugin == IN_PROCESS {
+        let own = plugin == IN_PROCESS;
+        if target.isolate && (own || builtin::NAMES.contains(&plugin)) {
+            let path = SettingPath::root().key("targets").key(name.as_str());
+            let what = match own {
+                true => "the service's own targets have a thread and a runtime each anyway",
+                false => "the built-in targets need no runtime",
+            };
+            let problem = spec.problem_at(path.key("isolate"), what);
+            return Err(vec![problem.expected("no `isolate` here, or a plugin")]);
+        }
+        if own {
             return match self.take_in_process(name) {
                 Some(own) => plain(Arc::new(InProcessMaker::new(name.as_str(), own))),
                 None => Err(vec![spec.refusal(
@@ -113,7 +123,9 @@ impl Catalog {
             None => {}
         }
         let library = self.library(spec, name, target)?;
-        let setup = Setup::new(name.as_str()).relative_to(spec.base());
+        let setup = Setup::new(name.as_str())
+            .relative_to(spec.base())
+            .isolate(target.isolate);
         let plan = library
             .validate(target.config.value(), &setup)
             .map_err(|refused| {

@@ -1,7 +1,6 @@
-//! The file plugin as a loaded library: many instances on few threads, attempts that are cut short,
-//! and the same lines as when it is linked in.
+//! The file plugin as a loaded library: attempts that are cut short, settings that are refused, and the
+//! same lines as when it is linked in.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -42,54 +41,6 @@ fn messages(path: &Path) -> Vec<String> {
     let message = |line| serde_json::from_str::<Value>(line).unwrap()["message"].clone();
     let text = |value: Value| value.as_str().unwrap().to_owned();
     content.lines().map(message).map(text).collect()
-}
-
-/// How many threads of this process belong to the plugin; they are named after it.
-#[allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
-fn plugin_threads() -> usize {
-    let tasks = fs::read_dir("/proc/self/task").unwrap();
-    tasks
-        .filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok())
-        .filter(|name| name.trim_end() == "rolog-file")
-        .count()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_instances_of_a_library_share_at_most_twelve_threads() {
-    const BATCHES: usize = 5;
-    let folder = tempfile::tempdir().unwrap();
-    let library = file();
-    let mut running = BTreeMap::new();
-    for n in 0..50 {
-        let path = folder.path().join(format!("{n}.jsonl"));
-        running.insert(path.clone(), writes_to(&library, &path).await);
-    }
-    let mut expected = BTreeMap::new();
-    for round in 0..BATCHES {
-        let deliveries: Vec<_> = running
-            .iter()
-            .map(|(path, target)| {
-                let name = path.file_stem().unwrap().to_str().unwrap();
-                let (words, buffer) = numbered(&format!("{name}/{round}"), 200);
-                expected
-                    .entry(path.clone())
-                    .or_insert_with(Vec::new)
-                    .extend(words);
-                target.deliver(buffer, attempt(round as u64))
-            })
-            .collect();
-        let threads = plugin_threads();
-        assert!((1..=12).contains(&threads), "{threads} threads");
-        for delivery in deliveries {
-            assert!(delivery.await.is_delivered());
-        }
-    }
-    let threads = plugin_threads();
-    assert!((1..=12).contains(&threads), "{threads} threads");
-    for (path, target) in &running {
-        target.shutdown(LONG).await.unwrap();
-        assert_eq!(messages(path), expected[path]);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -164,6 +115,6 @@ fn what_is_wrong_with_the_settings_is_said_by_path() {
     );
     assert_eq!(
         refusal(json!({ "path": "/tmp" })),
-        "path: `/tmp` is a folder (expected the path of a file)"
+        "path: `/tmp` is a folder (expected the path of a file (`plugin: console` has the streams))"
     );
 }

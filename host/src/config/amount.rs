@@ -11,6 +11,12 @@ use super::units::{ShowSize, ShowTime};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutOfBounds(String);
 
+impl OutOfBounds {
+    pub(super) fn new(message: String) -> Self {
+        OutOfBounds(message)
+    }
+}
+
 impl fmt::Display for OutOfBounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -45,6 +45,7 @@ pub struct PipelineBuilder {
 pub struct Target {
     plugin: String,
     config: serde_json::Value,
+    isolate: bool,
     queue: QueueSpec,
     flush: FlushSpec,
     fallback: Option<Vec<String>>,
@@ -56,6 +57,7 @@ impl Target {
         Target {
             plugin: plugin.into(),
             config: serde_json::json!({}),
+            isolate: false,
             queue: QueueSpec::default(),
             flush: FlushSpec::default(),
             fallback: None,
@@ -65,6 +67,12 @@ impl Target {
     /// With the plugin's own settings, a JSON object.
     pub fn config(mut self, config: serde_json::Value) -> Self {
         self.config = config;
+        self
+    }
+
+    /// With a runtime of its own, rather than share one with the plugin's other targets.
+    pub fn isolate(mut self, isolate: bool) -> Self {
+        self.isolate = isolate;
         self
     }
 
@@ -189,6 +197,7 @@ impl PipelineBuilder {
         let draft = TargetDraft {
             plugin,
             config: Some(target.config),
+            isolate: target.isolate,
             queue: target.queue,
             flush,
         };

@@ -27,6 +27,9 @@ pub(crate) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
     checker.unknown_beyond();
     checker.cycles();
     checker.sizes();
+    checker
+        .problems
+        .extend(super::coherence::check(draft, places));
     // A target that seems unused may only be misspelt elsewhere.
     if !checker.problems.iter().any(Problem::is_error) {
         checker.unused();

@@ -43,7 +43,7 @@ impl fmt::Debug for Digest {
 /// The fingerprints of a target, apart by what a change of them costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TargetDigest {
-    /// Plugin and its settings: a change needs a new instance.
+    /// Plugin, its settings and its runtime: a change needs a new instance.
     pub instance: Digest,
     /// Queue and flush settings: a change only retunes the stage.
     pub stage: Digest,
@@ -59,7 +59,7 @@ impl TargetSpec {
     /// Its fingerprints.
     pub fn digest(&self) -> TargetDigest {
         TargetDigest {
-            instance: Digest::of(&(&self.plugin, &self.config)),
+            instance: Digest::of(&(&self.plugin, &self.config, self.isolate)),
             stage: Digest::of(&(&self.queue, &self.flush)),
         }
     }
@@ -90,6 +90,7 @@ impl PipelineSpec {
                 None => TargetChange::Added,
                 // A relative path in a configuration means another file under another folder.
                 Some(old) if old.plugin != target.plugin => TargetChange::Replaced,
+                Some(old) if old.isolate != target.isolate => TargetChange::Replaced,
                 Some(old) if old.config != target.config || self.base != new.base => {
                     TargetChange::Replaced
                 }

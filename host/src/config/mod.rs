@@ -5,7 +5,7 @@
 //!       -> tree        serde_yaml's values, saphyr-parser's places  marks, tree
 //!                      with `${…}` resolved                         substitute, secrets
 //!       -> draft       each key by its type                         read, settings, sections
-//!       -> spec        held against each other                      checks, spec
+//!       -> spec        held against each other                      checks, coherence, spec
 //! ```
 //!
 //! Promised: every problem comes with `file:line:column`, the path of the setting, what is wrong, what
@@ -19,6 +19,7 @@
 mod amount;
 mod builder;
 mod checks;
+mod coherence;
 mod digest;
 mod marks;
 mod names;
@@ -27,6 +28,7 @@ mod places;
 mod policy;
 mod problem;
 mod read;
+mod recovery;
 mod secrets;
 mod sections;
 mod settings;
@@ -53,6 +55,10 @@ pub use names::{InvalidName, PluginName, TargetName};
 pub use path::{SettingPath, Step};
 pub use places::Places;
 pub use problem::{Place, Problem, Problems, Severity};
+pub use recovery::{
+    BreakerSpec, GiveUpAfter, Grace, HoldSpec, InARow, Jitter, MaxDelay, MaxProbe, OrOff, Probe,
+    RetryKind, RetrySpec, Share,
+};
 pub use secrets::{MIN_SECRET, Secrets};
 pub use source::MAX_FILE;
 pub use spec::{
@@ -169,6 +175,7 @@ fn finish(
                 // One without a plugin has been reported, so there is none here.
                 plugin: target.plugin?,
                 config: PluginConfig::new(config, Arc::clone(&secrets)),
+                isolate: target.isolate,
                 queue: target.queue,
                 flush: target.flush,
             };

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::path::SettingPath;
 use super::problem::{Problem, quoted};
+use super::recovery::OrOff;
 use super::table::Row;
 use super::tree::{Entry, Item, ItemKind};
 
@@ -28,6 +29,17 @@ impl Sink {
 
     pub(crate) fn push(&self, problem: Problem) {
         self.problems.borrow_mut().push(problem);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.problems.borrow().len()
+    }
+
+    /// What would have been right, for the problems after the first `from`.
+    pub(crate) fn expect_instead(&self, from: usize, expected: &str) {
+        for problem in &mut self.problems.borrow_mut()[from..] {
+            problem.expected = Some(expected.to_owned());
+        }
     }
 
     pub(crate) fn into_problems(self) -> Vec<Problem> {
@@ -61,6 +73,11 @@ impl<'a> Cursor<'a> {
             ItemKind::Null { .. } => self.refuse("has no value", expected),
             _ => self.refuse(format!("is {}", self.item.describe()), expected),
         }
+    }
+
+    /// Whether this value is the word `off`.
+    pub(crate) fn is_off(&self) -> bool {
+        matches!(&self.item.kind, ItemKind::Text(text) if text == "off")
     }
 
     /// The text of this value, or a report.
@@ -226,6 +243,35 @@ impl<'a> Section<'a> {
             let prefix = format!("{prefix}{name}.");
             field.keys(&mut Section::describe(&prefix, rows));
         }
+    }
+
+    /// A key whose value is a section itself, or `off`.
+    pub(crate) fn nested_or_off<T: Keys + Default>(
+        &mut self,
+        name: &'static str,
+        meaning: &'static str,
+        field: &mut OrOff<T>,
+    ) {
+        const FORM: &str = "`off`, or a map of settings";
+        if let Some(cursor) = self.found(name) {
+            match cursor.item.kind {
+                ItemKind::Map(_) => {
+                    let mut value = T::default();
+                    value.fill(&cursor);
+                    *field = OrOff::On(value);
+                }
+                _ if cursor.is_off() => *field = OrOff::Off,
+                _ => cursor.wrong_kind(FORM),
+            }
+            return;
+        }
+        let default = if field.is_off() {
+            "off"
+        } else {
+            "the settings below"
+        };
+        self.row(name, FORM, default.to_owned(), meaning);
+        self.describe_each(name, T::default());
     }
 
     /// A key whose value the caller reads; `values` and `default` are for the table.

@@ -11,6 +11,7 @@ use rolog_core::{LevelRange, Threshold};
 use super::names::{PluginName, TargetName};
 use super::problem::quoted;
 use super::read::{Cursor, Keys, Section, Setting};
+use super::recovery::retry_keys;
 use super::spec::{
     DEFAULT_MAX_RECORD, FlushSpec, LevelRule, MaxRecord, QueueSpec, RingsSpec, VERSION,
 };
@@ -49,6 +50,7 @@ pub(crate) struct PluginsDraft {
 pub(crate) struct TargetDraft {
     pub(crate) plugin: Option<PluginName>,
     pub(crate) config: Option<serde_json::Value>,
+    pub(crate) isolate: bool,
     pub(crate) queue: QueueSpec,
     pub(crate) flush: FlushSpec,
 }
@@ -139,6 +141,11 @@ impl Keys for TargetDraft {
                 _ => cursor.wrong_kind("a map"),
             }
         }
+        s.key(
+            "isolate",
+            "whether the target has a runtime of its own, rather than share one with the plugin's other targets; refused for targets that are no plugin",
+            &mut self.isolate,
+        );
         s.nested("queue", &mut self.queue);
         s.nested("flush", &mut self.flush);
     }
@@ -194,10 +201,22 @@ impl Keys for FlushSpec {
             "pause before the next attempt",
             &mut self.retry_delay,
         );
+        retry_keys(&mut self.retry, s);
+        s.nested_or_off(
+            "breaker",
+            "when batches go to the fallback without waiting out their retries, until a probe is delivered",
+            &mut self.breaker,
+        );
+        s.nested("hold", &mut self.hold);
         s.key(
-            "progressive_delay",
-            "whether the pause is `retry_delay` times the number of the attempt that failed",
-            &mut self.progressive_delay,
+            "grace",
+            "time for a cancelled attempt to settle; then nothing else is given to its instance",
+            &mut self.grace,
+        );
+        s.key(
+            "quarantine_after",
+            "panics in a row after which an instance is used no more, until it is replaced",
+            &mut self.quarantine_after,
         );
         s.key(
             "fallback",

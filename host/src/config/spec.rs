@@ -15,14 +15,15 @@ use super::amount::{Count, Size, Time};
 use super::names::{PluginName, TargetName};
 use super::places::Places;
 use super::problem::Problem;
+use super::recovery::{BreakerSpec, Grace, HoldSpec, InARow, OrOff, RetrySpec};
 use super::secrets::Secrets;
 use crate::pattern::LoggerGlob;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 const GIB: usize = 1024 * MIB;
-const SECOND: u64 = 1000;
-const HOUR: u64 = 3600 * SECOND;
+pub(super) const SECOND: u64 = 1000;
+pub(super) const HOUR: u64 = 3600 * SECOND;
 
 /// The version of the pipeline format that this rolog reads.
 pub const VERSION: u64 = 1;
@@ -127,8 +128,16 @@ pub struct FlushSpec {
     pub max_retries: Retries,
     /// Pause before the next attempt.
     pub retry_delay: RetryDelay,
-    /// Whether the pause grows: `retry_delay` times the number of the attempt that failed.
-    pub progressive_delay: bool,
+    /// How the pause grows, and when a batch is given up before its retries are.
+    pub retry: RetrySpec,
+    /// When batches go to the fallback without an attempt.
+    pub breaker: OrOff<BreakerSpec>,
+    /// How often a target is tried that holds, or that could not be started.
+    pub hold: HoldSpec,
+    /// Time for a cancelled attempt to settle; then its instance is fenced.
+    pub grace: Grace,
+    /// An instance that panics this often in a row is quarantined: used no more, until it is replaced.
+    pub quarantine_after: OrOff<InARow>,
     /// Where records go that could not be delivered: the first that has room, in order.
     pub fallback: Vec<TargetName>,
 }
@@ -156,7 +165,11 @@ impl Default for FlushSpec {
             concurrency: Count::of::<1>(),
             max_retries: Count::of::<3>(),
             retry_delay: Time::of::<600>(),
-            progressive_delay: true,
+            retry: RetrySpec::default(),
+            breaker: OrOff::On(BreakerSpec::default()),
+            hold: HoldSpec::default(),
+            grace: Time::of::<{ 5 * SECOND }>(),
+            quarantine_after: OrOff::On(Count::of::<3>()),
             fallback: Vec::new(),
         }
     }
@@ -248,6 +261,8 @@ pub struct TargetSpec {
     /// The plugin's own settings. Relative paths in them are relative to [`PipelineSpec::base`],
     /// which the plugin is given when it is created.
     pub config: PluginConfig,
+    /// Whether it has a runtime of its own, rather than share one with the plugin's other targets.
+    pub isolate: bool,
     /// Its queue.
     pub queue: QueueSpec,
     /// Its batches, retries and fallbacks.
@@ -259,10 +274,12 @@ impl fmt::Debug for TargetSpec {
         let TargetSpec {
             plugin,
             config,
+            isolate,
             queue,
             flush,
         } = self;
-        let text = format!("{plugin:?} {} {queue:?} {flush:?}", config.to_json());
+        let config_text = config.to_json();
+        let text = format!("{plugin:?} {config_text} isolate {isolate} {queue:?} {flush:?}");
         f.write_str(&config.secrets.mask(&text))
     }
 }

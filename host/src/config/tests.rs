@@ -8,6 +8,7 @@ use super::*;
 
 mod agreement;
 mod corners;
+mod recovery;
 mod reference;
 mod substitution;
 
@@ -83,7 +84,7 @@ fn a_full_pipeline_is_read() {
     assert_eq!(app.flush.max_size.unwrap().get(), 100);
     assert_eq!(app.flush.flush_on, None);
     assert_eq!(app.flush.retry_delay.get(), Duration::from_millis(1500));
-    assert!(!app.flush.progressive_delay);
+    assert_eq!(app.flush.retry.kind, RetryKind::Constant);
     assert_eq!(app.flush.fallback[0].as_str(), "rescue");
     let rescue = spec.target("rescue").unwrap();
     assert_eq!(rescue.queue.overflow, Overflow::DropBelow(Level::Warning));
@@ -117,7 +118,7 @@ routes:
         "p.yaml:1:10: version: 2 is not a known version; expected `version: 1`, the one that this rolog reads",
         "p.yaml:2:1: level: unknown key; expected version, plugins, levels, targets, routes, rings or max_record; did you mean `levels`?",
         "p.yaml:5:13: targets.app.plugin: `../file`: the name of a plugin has other characters than letters, digits, `_` and `-`; expected the name of a plugin: letters, digits, `_` and `-`, such as `file`",
-        "p.yaml:6:14: targets.app.flush.max_sise: unknown key; expected max_size, max_bytes, interval, flush_on, timeout, concurrency, max_retries, retry_delay, progressive_delay or fallback; did you mean `max_size`?",
+        "p.yaml:6:14: targets.app.flush.max_sise: unknown key; expected max_size, max_bytes, interval, flush_on, timeout, concurrency, max_retries, retry_delay, progressive_delay, retry, breaker, hold, grace, quarantine_after or fallback; did you mean `max_size`?",
         "p.yaml:6:37: targets.app.flush.max_size: 0 is out of bounds; expected a number from 1 to 1000000",
         "p.yaml:6:50: targets.app.flush.interval: `-1s`: it is negative; expected a time from 1ms to 1d, such as `600ms`, `1s` or `1h30m`",
         "p.yaml:6:68: targets.app.flush.retry_delay: `10`: the time has no unit: `10ms`, `10s`?; expected a time from 0s to 1h, such as `600ms`, `1s` or `1h30m`",

@@ -2,8 +2,9 @@
 
 use rolog_core::intake::{IntakeConfig, RingOverflow};
 
-use super::spec::{Overflow, PipelineSpec, RingsOverflow, TargetSpec};
-use crate::stage::{self, BatchRules, Growth, RetryPolicy, StageSettings};
+use super::recovery::{BreakerSpec, OrOff, RetryKind};
+use super::spec::{FlushSpec, Overflow, PipelineSpec, RingsOverflow, TargetSpec};
+use crate::stage::{self, BatchRules, BreakerRules, Growth, Pace, RetryPolicy, StageSettings};
 
 impl PipelineSpec {
     /// The settings of the rings. The pump is woken from the least level on that any target sends out
@@ -55,16 +56,60 @@ impl TargetSpec {
             },
             timeout: flush.timeout.get(),
             concurrency: flush.concurrency.get(),
-            retry: RetryPolicy::new(
-                flush.max_retries.get() as u32,
-                flush.retry_delay.get(),
-                if flush.progressive_delay {
-                    Growth::Progressive
-                } else {
-                    Growth::Constant
-                },
-            ),
+            grace: flush.grace.get(),
+            retry: flush.retry_policy(),
+            breaker: breaker_rules(&flush.breaker),
+            hold: Pace {
+                first: flush.hold.probe.get(),
+                most: flush.hold.max_probe.get(),
+            },
+            quarantine_after: flush.quarantine_after.on().map_or(0, |n| n.get() as u32),
             ..StageSettings::default()
         }
+    }
+}
+
+impl FlushSpec {
+    fn retry_policy(&self) -> RetryPolicy {
+        let retry = &self.retry;
+        let growth = match retry.kind {
+            RetryKind::Progressive => Growth::Progressive,
+            RetryKind::Constant => Growth::Constant,
+            RetryKind::Exponential => Growth::Exponential,
+        };
+        let mut policy = RetryPolicy::new(
+            self.max_retries.get() as u32,
+            self.retry_delay.get(),
+            growth,
+        );
+        if let Some(share) = retry.jitter {
+            policy = policy
+                .with_jitter(share.get())
+                .expect("a share is from 0 to 1");
+        }
+        if let OrOff::On(most) = retry.max_delay {
+            policy = policy.with_max_delay(most.get());
+        }
+        if let OrOff::On(span) = retry.give_up_after {
+            policy = policy.with_give_up_after(span.get());
+        }
+        policy
+    }
+}
+
+fn breaker_rules(breaker: &OrOff<BreakerSpec>) -> BreakerRules {
+    let Some(rules) = breaker.as_on() else {
+        return BreakerRules {
+            failures: 0,
+            ..BreakerRules::default()
+        };
+    };
+    BreakerRules {
+        failures: rules.failures.get() as u32,
+        successes: rules.successes.get() as u32,
+        pace: Pace {
+            first: rules.probe.get(),
+            most: rules.max_probe.get(),
+        },
     }
 }

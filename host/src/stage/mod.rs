@@ -26,7 +26,7 @@
 //!                                                                          └────▶ dead letters
 //! ```
 //!
-//! Policy is apart from mechanism: [`backoff`], [`batching`], [`breaker`], [`overflow`], [`outcome`]
+//! Policy is apart from mechanism: [`backoff`], [`batching`], [`breaker`], [`overflow`], `outcome`
 //! and [`ledger`] hold no task and no lock, and are tested alone.
 
 #![forbid(unsafe_code)]

@@ -146,19 +146,31 @@ fn nearest_folder(path: &Path) -> io::Result<PathBuf> {
     Err(ErrorKind::NotFound.into())
 }
 
+/// What is at `path`, where that can never take lines.
+pub(crate) fn unfit(path: &Path) -> Option<&'static str> {
+    fs::metadata(path).ok().as_ref().and_then(unfit_kind)
+}
+
 /// A pipe or a socket could block whoever opens it for ever, and a folder holds no lines.
-fn refuse_unfit(data: &Metadata) -> io::Result<()> {
+fn unfit_kind(data: &Metadata) -> Option<&'static str> {
     let kind = data.file_type();
-    if kind.is_dir() {
-        return Err(ErrorKind::IsADirectory.into());
+    match () {
+        () if kind.is_dir() => Some("a folder"),
+        () if kind.is_fifo() => Some("a pipe"),
+        () if kind.is_socket() => Some("a socket"),
+        () if kind.is_block_device() => Some("a disk"),
+        () => None,
     }
-    if kind.is_fifo() || kind.is_socket() || kind.is_block_device() {
-        return Err(io::Error::new(
-            ErrorKind::InvalidFilename,
-            "it is a pipe, a socket or a disk, and no file",
-        ));
+}
+
+fn refuse_unfit(data: &Metadata) -> io::Result<()> {
+    match unfit_kind(data) {
+        Some(what) => Err(io::Error::new(
+            ErrorKind::IsADirectory,
+            format!("it is {what}, and no file"),
+        )),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn identity(data: &Metadata) -> (u64, u64) {

@@ -47,11 +47,9 @@ impl Target for File {
             )
             .expected("the path of a file, such as logs/app.jsonl"));
         }
-        if path.is_dir() {
-            return Err(
-                ConfigError::at("path", format!("`{}` is a folder", path.display()))
-                    .expected("the path of a file"),
-            );
+        if let Some(what) = disk::unfit(&path) {
+            let problem = ConfigError::at("path", format!("`{}` is {what}", path.display()));
+            return Err(problem.expected("the path of a file (`plugin: console` has the streams)"));
         }
         if config.source && config.format != Format::Json {
             return Err(ConfigError::at(

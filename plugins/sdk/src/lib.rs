@@ -28,6 +28,8 @@ mod attempt;
 mod batch;
 mod calls;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod context;
 mod ending;
 mod engine;

@@ -91,7 +91,7 @@ routes: [{ to: t }]
     assert_eq!(t.flush.max_size.unwrap().get(), 7);
     assert_eq!(t.flush.interval.get(), Duration::from_secs(2));
     assert_eq!(t.queue.max_records.get(), 7);
-    assert!(!t.flush.progressive_delay);
+    assert_eq!(t.flush.retry.kind, RetryKind::Constant);
     // None of them is a secret: plans and reports show them.
     assert!(spec.secrets().is_empty());
     let problems = with(yaml, &[("LEVEL", "loud"), ("SIZE", "x")]).unwrap_err();
