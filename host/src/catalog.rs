@@ -1,7 +1,7 @@
 //! What a target of the configuration can be an instance of: a library that is found, a plugin that
 //! is linked in, or one of the targets that come with the host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rolog_core::BoxTarget;
@@ -24,7 +24,7 @@ pub(crate) type PreparedTargets = BTreeMap<TargetName, Prepared>;
 
 /// What targets can be made of, beside the libraries of the search folders.
 pub(crate) struct Catalog {
-    pub(crate) loader: Loader,
+    loader: Mutex<Loader>,
     linked: BTreeMap<String, Library>,
     /// Targets that the service built itself, under the names that the configuration gives them.
     in_process: Mutex<BTreeMap<String, BoxTarget>>,
@@ -46,10 +46,20 @@ impl Catalog {
         });
         Catalog {
             linked: linked.collect(),
-            loader,
+            loader: Mutex::new(loader),
             in_process: Mutex::new(in_process),
             memories: Mutex::default(),
         }
+    }
+
+    fn loader(&self) -> Loader {
+        lock(&self.loader).clone()
+    }
+
+    /// Looks for libraries where `spec` says from now on.
+    pub(crate) fn follow(&self, spec: &PipelineSpec) {
+        let mut loader = lock(&self.loader);
+        *loader = loader.searching(spec.search());
     }
 
     /// Checks every target of `spec` and finds what it is made of. Nothing is connected, opened or
@@ -58,20 +68,37 @@ impl Catalog {
     /// # Errors
     /// Every problem of every target, each at its place.
     pub(crate) fn prepare(&self, spec: &PipelineSpec) -> Result<PreparedTargets, Problems> {
+        let all = spec.targets().keys().cloned().collect();
+        self.prepare_some(spec, &all, &BTreeMap::new())
+    }
+
+    /// The same for some of the targets. The others stay as they are, with the resources in `kept`.
+    ///
+    /// # Errors
+    /// Every problem of every such target, each at its place.
+    pub(crate) fn prepare_some(
+        &self,
+        spec: &PipelineSpec,
+        wanted: &BTreeSet<TargetName>,
+        kept: &BTreeMap<TargetName, Vec<String>>,
+    ) -> Result<PreparedTargets, Problems> {
         let mut problems = Vec::new();
         let mut prepared = PreparedTargets::new();
         for (name, target) in spec.targets() {
+            if !wanted.contains(name) {
+                continue;
+            }
             match self.prepare_target(spec, name, target) {
                 Ok(target) => drop(prepared.insert(name.clone(), target)),
                 Err(refused) => problems.extend(refused),
             }
         }
-        let resources: Vec<(&TargetName, Vec<String>)> = prepared
-            .iter()
-            .map(|(name, target)| (name, target.maker.resources()))
-            .collect();
+        let mut resources = kept.clone();
+        for (name, target) in &prepared {
+            resources.insert(name.clone(), target.maker.resources());
+        }
         problems
-            .extend(spec.shared_resources(resources.iter().map(|(name, list)| (*name, &list[..]))));
+            .extend(spec.shared_resources(resources.iter().map(|(name, list)| (name, &list[..]))));
         if problems.is_empty() {
             return Ok(prepared);
         }
@@ -162,13 +189,13 @@ impl Catalog {
         if let Some(library) = self.linked.get(plugin) {
             return Ok(library.clone());
         }
-        self.loader.find(plugin).map_err(|error| {
+        let loader = self.loader();
+        loader.find(plugin).map_err(|error| {
             if !matches!(error.cause(), Cause::NotFound { .. }) {
                 let path = SettingPath::root().key("targets").key(name.as_str());
                 return vec![spec.problem_at(path.key("plugin"), error.to_string())];
             }
-            let listed: Vec<String> = self
-                .loader
+            let listed: Vec<String> = loader
                 .list()
                 .into_iter()
                 .filter_map(|listing| Some(listing.probe.ok()?.name))

@@ -11,6 +11,9 @@ pub struct Error(Kind);
 #[derive(Debug)]
 enum Kind {
     Config(Problems),
+    Disposed,
+    NoFile,
+    NoBefore,
     System {
         what: &'static str,
         source: std::io::Error,
@@ -20,6 +23,23 @@ enum Kind {
 impl Error {
     pub(crate) fn system(what: &'static str, source: std::io::Error) -> Self {
         Error(Kind::System { what, source })
+    }
+
+    pub(crate) fn disposed() -> Self {
+        Error(Kind::Disposed)
+    }
+
+    pub(crate) fn no_file() -> Self {
+        Error(Kind::NoFile)
+    }
+
+    pub(crate) fn no_generation_before() -> Self {
+        Error(Kind::NoBefore)
+    }
+
+    /// The pipeline has been disposed.
+    pub fn is_disposed(&self) -> bool {
+        matches!(self.0, Kind::Disposed)
     }
 
     /// The configuration is wrong; [`Error::problems`] says where.
@@ -36,7 +56,7 @@ impl Error {
     pub fn problems(&self) -> &[Problem] {
         match &self.0 {
             Kind::Config(problems) => problems,
-            Kind::System { .. } => &[],
+            _ => &[],
         }
     }
 }
@@ -52,6 +72,11 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Config(problems) => problems.fmt(f),
+            Kind::Disposed => f.write_str("the pipeline has been disposed"),
+            Kind::NoFile => f.write_str(
+                "this pipeline was built in code and has no file to read again: use `reconfigure`",
+            ),
+            Kind::NoBefore => f.write_str("there is no generation before this one"),
             Kind::System { what, .. } => write!(f, "cannot start {what}"),
         }
     }
@@ -60,8 +85,8 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
-            Kind::Config(_) => None,
             Kind::System { source, .. } => Some(source),
+            _ => None,
         }
     }
 }

@@ -1,16 +1,17 @@
 //! The handle that a service holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use rolog_core::intake::Intake;
 use rolog_core::{BoxTarget, Level, LogTarget, LoggerFactory};
 use rolog_plugin::Linked;
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 
 use crate::builtin::Memory;
@@ -22,14 +23,18 @@ use crate::feedback::Feedback;
 use crate::ledger::{Ledger, PumpCounts};
 use crate::loader::{Loader, LoaderSettings};
 use crate::metrics::{Exporter, FacadeMeter, Snapshot};
-use crate::pipeline::{Link, Pipeline, Pressure, Shape, start_stages};
+use crate::pipeline::{Link, Pipeline, Pressure, Shape, Traits, start_stages};
 use crate::pump::Pump;
+use crate::reload::{self, Cause, Generation, Plan, Watch};
 use crate::replay::Replay;
 use crate::report::Report;
 use crate::routes::InForce;
 use crate::stage::{Event, EventSink, RateLimited, Services, Status};
 use crate::voices::Voices;
 use crate::waiting::Slots;
+
+/// How long a reload takes at most, for whoever blocks on it.
+const RELOAD_PATIENCE: Duration = Duration::from_mins(2);
 
 /// How long a host that is dropped without [`Host::dispose`] takes to deliver what it has.
 const DROP_DEADLINE: Duration = Duration::from_secs(10);
@@ -63,6 +68,8 @@ pub struct Host {
     pipeline: Arc<Pipeline>,
     catalog: Arc<Catalog>,
     warnings: Vec<Problem>,
+    /// Where the configuration came from, if it can be read again.
+    source: Option<Arc<FileSource>>,
     /// `None` only within `drop`.
     exporter: Option<Exporter>,
     /// `None` only within `drop`.
@@ -199,6 +206,72 @@ impl Host {
             .unwrap_or_else(|| Report::new(self.pipeline.ledger(), Vec::new(), false))
     }
 
+    /// Reads the configuration's file again and takes over what has changed, as [`crate::reload`]
+    /// tells. Returns the generation in force: the one before, where nothing has changed.
+    ///
+    /// # Errors
+    /// What keeps the new configuration from running, each at its place; the old one goes on. A
+    /// pipeline that was built in code has no file.
+    pub async fn reload(&self) -> Result<Generation, Error> {
+        let source = self.source.clone().ok_or_else(Error::no_file)?;
+        let (pipeline, catalog) = (Arc::clone(&self.pipeline), Arc::clone(&self.catalog));
+        self.spawned(async move { source.reload(&pipeline, &catalog, Cause::Asked).await })
+            .await
+    }
+
+    /// [`Host::reload`] for code without an async runtime.
+    ///
+    /// # Errors
+    /// As [`Host::reload`].
+    pub fn reload_blocking(&self) -> Result<Generation, Error> {
+        let source = self.source.clone().ok_or_else(Error::no_file)?;
+        let catalog = Arc::clone(&self.catalog);
+        self.run(RELOAD_PATIENCE, |pipeline| async move {
+            source.reload(&pipeline, &catalog, Cause::Asked).await
+        })
+        .unwrap_or_else(|| Err(Error::disposed()))
+    }
+
+    /// Takes over a configuration that was built in code, as [`Host::reload`] does one from a file.
+    ///
+    /// # Errors
+    /// What keeps it from running; the old one goes on.
+    pub async fn reconfigure(&self, spec: PipelineSpec) -> Result<Generation, Error> {
+        let (pipeline, catalog) = (Arc::clone(&self.pipeline), Arc::clone(&self.catalog));
+        self.spawned(async move { pipeline.apply(&catalog, spec, Cause::Asked).await })
+            .await
+    }
+
+    /// Goes back to the configuration of the generation before, as a new generation.
+    ///
+    /// # Errors
+    /// There is none, or it does not run any more; the present one goes on then.
+    pub async fn rollback(&self) -> Result<Generation, Error> {
+        let before = self.pipeline.shape().before.clone();
+        let before = *before.ok_or_else(Error::no_generation_before)?;
+        let (pipeline, catalog) = (Arc::clone(&self.pipeline), Arc::clone(&self.catalog));
+        self.spawned(async move { pipeline.apply(&catalog, before, Cause::Rollback).await })
+            .await
+    }
+
+    /// What [`Host::reconfigure`] would do with this configuration, without doing it.
+    pub fn plan(&self, spec: &PipelineSpec) -> Plan {
+        Plan::new(&self.pipeline.shape().spec, spec)
+    }
+
+    /// The last hundred generations, the one in force last.
+    pub fn generations(&self) -> Vec<Generation> {
+        self.pipeline.shape().history.all()
+    }
+
+    async fn spawned<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let done = self.pipeline.runtime.spawn(future).await;
+        done.unwrap_or_else(|_cancelled| Err(Error::disposed()))
+    }
+
     /// Runs a future on the pipeline's runtime and waits for it on this thread, on a condition and
     /// not by driving it: the thread may belong to another runtime.
     fn run<F>(
@@ -260,6 +333,7 @@ pub struct HostBuilder {
     on_event: Vec<OnEvent>,
     dead_letters: Option<DeadLetterSettings>,
     prometheus: Option<SocketAddr>,
+    unwatched: bool,
 }
 
 type OnEvent = Box<dyn Fn(&Event) + Send + Sync>;
@@ -334,12 +408,20 @@ impl HostBuilder {
         self
     }
 
+    /// Whether changes of the configuration's file, and of the files that `${file:…}` names in it,
+    /// are taken over as they happen; they are unless this says otherwise. [`Host::reload`] works
+    /// either way.
+    pub fn watch(mut self, watch: bool) -> Self {
+        self.unwatched = !watch;
+        self
+    }
+
     /// Checks the configuration, the plugins' part of it included, and starts nothing.
     ///
     /// # Errors
     /// Everything that is wrong, each at its place. Otherwise the warnings.
     pub fn check(self) -> Result<Vec<Problem>, Error> {
-        let spec = self.source.read(self.env)?;
+        let spec = self.source.read(&self.env.unwrap_or_else(Env::process))?;
         let loader = Loader::new(loader_settings(&spec), Arc::new(()));
         let catalog = Catalog::new(loader, self.linked, self.targets);
         let prepared = catalog.prepare(&spec)?;
@@ -353,7 +435,12 @@ impl HostBuilder {
     /// Everything that is wrong with the configuration, each at its place; a thread that cannot be
     /// started.
     pub fn start(self) -> Result<Host, Error> {
-        let spec = self.source.read(self.env)?;
+        let env = self.env.unwrap_or_else(Env::process);
+        let spec = self.source.read(&env)?;
+        let source = match self.source {
+            Source::File(path) => Some(Arc::new(FileSource::new(path, env))),
+            Source::Nothing | Source::Spec(_) => None,
+        };
         let intake = Intake::new(spec.intake_config())
             .map_err(|error| Error::system("the rings", std::io::Error::other(error)))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -387,14 +474,13 @@ impl HostBuilder {
             pressure: Some(Arc::new(Pressure(link.clone()))),
         };
         let epoch = random_epoch();
+        let traits = prepared.iter();
+        let traits = traits.map(|(name, target)| (name.clone(), Traits::of(&*target.maker)));
+        let traits = traits.collect();
         let stages = start_stages(&spec, prepared, &services, epoch, &handle)?;
-        let shape = Shape {
-            generation: 1,
-            spec,
-            min_level: self.min_level.unwrap_or(LoggerFactory::default_min_level()),
-            stages,
-            attached: Vec::new(),
-        };
+        let min_level = self.min_level.unwrap_or(LoggerFactory::default_min_level());
+        let files = FileSource::files_of(&spec);
+        let shape = Shape::new(spec, min_level, stages, traits);
         let pipeline = Arc::new_cyclic(|this: &Weak<Pipeline>| Pipeline {
             this: this.clone(),
             epoch,
@@ -410,6 +496,7 @@ impl HostBuilder {
             shape: Mutex::new(shape),
             commands: Mutex::default(),
             pressed: Mutex::default(),
+            reloading: tokio::sync::Mutex::new(()),
             closing: AtomicBool::new(false),
             ended: watch::Sender::new(None),
         });
@@ -431,11 +518,23 @@ impl HostBuilder {
         };
         let exporter = Exporter::start(Arc::new(look), self.prometheus, &pipeline.runtime)
             .map_err(|error| Error::system("the page for Prometheus", error))?;
+        let catalog = Arc::new(catalog);
+        if let Some(source) = source.as_ref().filter(|_| !self.unwatched) {
+            let (changes, changed) = tokio::sync::mpsc::channel(1);
+            source.watch(files, changes)?;
+            pipeline.runtime.spawn(reload::follow(
+                Arc::downgrade(&pipeline),
+                Arc::clone(&catalog),
+                Arc::clone(source),
+                changed,
+            ));
+        }
         Ok(Host {
             exporter: Some(exporter),
             pipeline,
-            catalog: Arc::new(catalog),
+            catalog,
             warnings,
+            source,
             runtime: Some(runtime),
         })
     }
@@ -448,13 +547,77 @@ impl std::fmt::Debug for HostBuilder {
 }
 
 impl Source {
-    fn read(self, env: Option<Env>) -> Result<PipelineSpec, Error> {
-        let env = env.unwrap_or_else(Env::process);
+    fn read(&self, env: &Env) -> Result<PipelineSpec, Error> {
         Ok(match self {
             Source::Nothing => PipelineSpec::builder().build()?,
-            Source::File(path) => config::load(path, &env)?,
-            Source::Spec(spec) => *spec,
+            Source::File(path) => config::load(path, env)?,
+            Source::Spec(spec) => PipelineSpec::clone(spec),
         })
+    }
+}
+
+/// A configuration's file, to be read again.
+pub(crate) struct FileSource {
+    path: PathBuf,
+    env: Env,
+    watch: OnceLock<Watch>,
+}
+
+impl FileSource {
+    fn new(path: PathBuf, env: Env) -> Self {
+        FileSource {
+            // A service may change its working directory.
+            path: std::path::absolute(&path).unwrap_or(path),
+            env,
+            watch: OnceLock::new(),
+        }
+    }
+
+    /// The files that `spec` was read from beside its own.
+    fn files_of(spec: &PipelineSpec) -> BTreeSet<PathBuf> {
+        spec.files().clone()
+    }
+
+    fn watch(&self, files: BTreeSet<PathBuf>, changes: Sender<()>) -> Result<(), Error> {
+        let watch = Watch::start(self.watched(files), changes)
+            .map_err(|error| Error::system("the watch over the configuration", error))?;
+        // A source is watched once, when its host starts.
+        let _ = self.watch.set(watch);
+        Ok(())
+    }
+
+    fn watched(&self, mut files: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+        files.insert(self.path.clone());
+        files
+    }
+
+    /// Reads the file and takes over what has changed. What fails is a record of the pipeline's own
+    /// besides.
+    pub(crate) async fn reload(
+        self: &Arc<Self>,
+        pipeline: &Arc<Pipeline>,
+        catalog: &Arc<Catalog>,
+        cause: Cause,
+    ) -> Result<Generation, Error> {
+        let source = Arc::clone(self);
+        let read = tokio::task::spawn_blocking(move || config::load(&source.path, &source.env));
+        let applied = match read.await {
+            Ok(Ok(spec)) => {
+                let files = Self::files_of(&spec);
+                if let Some(watch) = self.watch.get() {
+                    watch.set_files(self.watched(files));
+                }
+                pipeline.apply(catalog, spec, cause).await
+            }
+            Ok(Err(problems)) => Err(problems.into()),
+            Err(_cancelled) => Err(Error::disposed()),
+        };
+        if let Err(error) = applied.as_ref().map_err(|error| error.to_string()) {
+            let message =
+                format!("the configuration was not taken over; the one before goes on: {error}");
+            pipeline.tell(Level::Error, None, &message);
+        }
+        applied
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Ledger {
     pub copies: u64,
     /// Each target by its name, in the order of the names.
     pub targets: Vec<(String, TargetRow)>,
+    /// Targets that a reload has taken away, together.
+    pub removed: TargetRow,
 }
 
 /// The account from the log calls to the routes.
@@ -93,9 +95,11 @@ impl Ledger {
     /// Whether every equation holds.
     pub fn balances(&self) -> bool {
         let sum = |term: fn(&TargetRow) -> u64| -> u64 {
-            self.targets.iter().map(|(_, row)| term(row)).sum()
+            let targets: u64 = self.targets.iter().map(|(_, row)| term(row)).sum();
+            targets + term(&self.removed)
         };
         self.source.balances()
+            && self.removed.balances()
             && self.targets.iter().all(|(_, row)| row.balances())
             && self.copies + sum(|row| row.fell_back) + sum(|row| row.replayed)
                 == sum(|row| row.accepted) + sum(|row| row.refused.total())
@@ -106,7 +110,9 @@ impl Ledger {
         let targets: u64 = self
             .targets
             .iter()
-            .map(|(_, row)| row.lost() + row.refused.total())
+            .map(|(_, row)| row)
+            .chain([&self.removed])
+            .map(|row| row.lost() + row.refused.total())
             .sum();
         self.source.lost() + targets
     }
@@ -124,7 +130,10 @@ impl fmt::Display for Ledger {
         for (reason, count) in &source.dropped {
             write!(f, ", dropped ({reason}) {count}")?;
         }
-        for (name, row) in &self.targets {
+        let removed = "(removed)".to_owned();
+        let removed = (self.removed != TargetRow::default()).then_some((&removed, &self.removed));
+        let targets = self.targets.iter().map(|(name, row)| (name, row));
+        for (name, row) in targets.chain(removed) {
             write!(
                 f,
                 "\n{name}: accepted {}, delivered {}, fell back {}, dead-lettered {}, queued {}",

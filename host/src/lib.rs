@@ -11,6 +11,7 @@
 //! * [`Host`] and [`HostBuilder`]: starting, flushing, disposing, looking at what happens.
 //! * [`config`] and [`router`]: the pipeline file, and where records go by it.
 //! * [`stage`]: what stands between the routes and any target.
+//! * [`reload`]: changing the pipeline while the service runs.
 //! * [`loader`]: plugins that are dynamic libraries.
 //! * [`lines`] and [`run`]: what the `rolog` command reads, and what it accounts for.
 
@@ -31,6 +32,7 @@ pub mod metrics;
 pub mod pattern;
 mod pipeline;
 mod pump;
+pub mod reload;
 mod replay;
 mod report;
 pub mod router;

@@ -21,15 +21,17 @@ use crate::config::{PipelineSpec, Problems, RingsSpec, TargetName, TargetSpec};
 use crate::dead_letters::DeadLetterFile;
 use crate::feedback::{Feedback, OwnRecord};
 use crate::in_process::InProcessMaker;
+use crate::instance::Maker;
 use crate::ledger::{Ledger, PumpCounts, SourceRow};
 use crate::metrics::Snapshot;
 use crate::pump::Command;
+use crate::reload::History;
 use crate::report::Report;
 use crate::router::Router;
 use crate::routes::{InForce, Routes};
 use crate::stage::{
     Event, EventKind, NoRoom, Overflow, PressureSink, Reservation, Seat, Services, Stage,
-    StageSettings, TargetReport,
+    StageSettings, TargetReport, TargetRow,
 };
 use crate::waiting::Slots;
 
@@ -53,6 +55,8 @@ pub(crate) struct Pipeline {
     pub(crate) commands: Mutex<Vec<Command>>,
     /// Targets whose full queues ask callers to wait.
     pub(crate) pressed: Mutex<BTreeSet<String>>,
+    /// One reload at a time.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
     pub(crate) closing: AtomicBool,
     pub(crate) ended: watch::Sender<Option<Report>>,
 }
@@ -63,11 +67,60 @@ pub(crate) struct Shape {
     pub(crate) spec: PipelineSpec,
     pub(crate) min_level: Level,
     pub(crate) stages: BTreeMap<TargetName, Stage>,
+    /// What each target's plugin said of it: what only one instance may use at a time, and the
+    /// size of its batches.
+    pub(crate) traits: BTreeMap<TargetName, Traits>,
+    /// Targets whose successor could not be activated: an older instance is in their slot.
+    pub(crate) stale: BTreeSet<TargetName>,
+    /// Stages of targets that are no longer named, until they have ended.
+    pub(crate) retiring: Vec<Stage>,
+    /// The rows of those that have.
+    pub(crate) removed: TargetRow,
+    /// The configuration of the generation before.
+    pub(crate) before: Option<Box<PipelineSpec>>,
+    pub(crate) history: History,
     /// Targets of the service's own, which no route names.
     pub(crate) attached: Vec<(TargetName, Threshold)>,
 }
 
+/// What a target's plugin said of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Traits {
+    pub(crate) resources: Vec<String>,
+    pub(crate) preferred: Option<usize>,
+}
+
+impl Traits {
+    pub(crate) fn of(maker: &dyn Maker) -> Self {
+        Traits {
+            resources: maker.resources(),
+            preferred: maker.preferred_batch(),
+        }
+    }
+}
+
 impl Shape {
+    pub(crate) fn new(
+        spec: PipelineSpec,
+        min_level: Level,
+        stages: BTreeMap<TargetName, Stage>,
+        traits: BTreeMap<TargetName, Traits>,
+    ) -> Self {
+        Shape {
+            generation: 1,
+            history: History::start(&spec),
+            spec,
+            min_level,
+            stages,
+            traits,
+            stale: BTreeSet::new(),
+            retiring: Vec::new(),
+            removed: TargetRow::default(),
+            before: None,
+            attached: Vec::new(),
+        }
+    }
+
     pub(crate) fn compile(&self) -> Routes {
         let mut router = Router::builder(&self.spec).default_level(self.min_level);
         for (name, minimum) in &self.attached {
@@ -121,8 +174,19 @@ impl Pipeline {
         answer.recv_timeout(most).is_ok()
     }
 
+    /// Waits until the pump has routed everything that was logged before, by the routes in force.
+    pub(crate) fn barrier(&self, most: Duration) -> bool {
+        self.ask_pump(Command::Barrier, most)
+    }
+
     fn stages(&self) -> Vec<Stage> {
-        self.shape().stages.values().cloned().collect()
+        let shape = self.shape();
+        shape
+            .stages
+            .values()
+            .chain(&shape.retiring)
+            .cloned()
+            .collect()
     }
 
     /// Routes everything that was logged before the call, and waits until it has left the queues;
@@ -130,9 +194,7 @@ impl Pipeline {
     pub(crate) async fn flush(self: Arc<Self>, deadline: Duration) -> u64 {
         let until = Instant::now() + deadline;
         let pipeline = Arc::clone(&self);
-        let asked = tokio::task::spawn_blocking(move || {
-            pipeline.ask_pump(Command::Barrier, deadline + PUMP_PATIENCE)
-        });
+        let asked = tokio::task::spawn_blocking(move || pipeline.barrier(deadline + PUMP_PATIENCE));
         // Without an answer there may be records in the rings; they show in the source's row.
         drop(asked.await);
         let mut left = 0;
@@ -154,7 +216,7 @@ impl Pipeline {
         }
         order.reverse();
         let stages = order.iter().filter_map(|name| shape.stages.get(name));
-        stages.cloned().collect()
+        shape.retiring.iter().chain(stages).cloned().collect()
     }
 
     /// Ends everything, in order: callers, rings, queues, targets.
@@ -242,6 +304,13 @@ impl Pipeline {
                 .iter()
                 .map(|(name, stage)| (name.to_string(), stage.row()))
                 .collect(),
+            removed: {
+                let mut removed = shape.removed.clone();
+                for stage in &shape.retiring {
+                    removed.absorb(&stage.row());
+                }
+                removed
+            },
         }
     }
 
@@ -323,7 +392,7 @@ impl Pipeline {
 }
 
 /// Appends `name` behind everything that it falls back to.
-fn visit(name: &TargetName, spec: &PipelineSpec, order: &mut Vec<TargetName>) {
+pub(crate) fn visit(name: &TargetName, spec: &PipelineSpec, order: &mut Vec<TargetName>) {
     if order.contains(name) {
         return;
     }
@@ -607,29 +676,44 @@ pub(crate) fn start_stages(
         else {
             break;
         };
-        let Some(of) = spec.target(name.as_str()) else {
-            continue;
-        };
-        let fallbacks = of.flush.fallback.iter().filter_map(|name| stages.get(name));
-        let stage = Stage::start(
-            name.shared(),
-            stage_settings(of, target.maker.preferred_batch(), spec.rings()),
-            Seat::vacant(target.maker),
-            fallbacks.map(Stage::as_fallback).collect(),
-            services.clone(),
-            epoch,
-            runtime,
-        )
-        .map_err(|error| {
-            Problems::from(spec.refusal(&name, "", format!("{}: {error}", error.setting())))
-        })?;
+        let seat = Seat::vacant(target.maker);
+        let stage = start_stage(spec, &name, seat, &stages, services, epoch, runtime)?;
         stages.insert(name, stage);
     }
     Ok(stages)
 }
 
+/// Starts the stage of one target; those that it falls back to are in `stages`.
+pub(crate) fn start_stage(
+    spec: &PipelineSpec,
+    name: &TargetName,
+    seat: Seat,
+    stages: &BTreeMap<TargetName, Stage>,
+    services: &Services,
+    epoch: u128,
+    runtime: &Handle,
+) -> Result<Stage, Problems> {
+    let refuse = |what: String| Problems::from(spec.refusal(name, "", what));
+    let target = spec
+        .target(name.as_str())
+        .ok_or_else(|| refuse("it is not in the configuration".to_owned()))?;
+    let fallbacks = target.flush.fallback.iter();
+    let fallbacks = fallbacks.filter_map(|name| stages.get(name));
+    let settings = stage_settings(target, seat.maker.preferred_batch(), spec.rings());
+    Stage::start(
+        name.shared(),
+        settings,
+        seat,
+        fallbacks.map(Stage::as_fallback).collect(),
+        services.clone(),
+        epoch,
+        runtime,
+    )
+    .map_err(|error| refuse(format!("{}: {error}", error.setting())))
+}
+
 /// The stage's own settings, from those of the configuration.
-fn stage_settings(
+pub(crate) fn stage_settings(
     target: &TargetSpec,
     preferred: Option<usize>,
     rings: &RingsSpec,

@@ -310,6 +310,8 @@ fn append(
     // What is refused has been counted there, and told to the receipt.
     let _ = match held {
         Some(held) => guard.append_reserved(meta, payload, slot, held),
+        // Whoever waited is not refused because the routes have changed since.
+        None if meta.flags & flags::RESERVED != 0 => guard.append_beyond(meta, payload, slot),
         None => guard.append(meta, payload, slot),
     };
 }

@@ -102,6 +102,18 @@ impl Loader {
         }
     }
 
+    /// The same loader with other search folders.
+    pub fn searching(&self, folders: &[PathBuf]) -> Self {
+        let settings = LoaderSettings {
+            search: folders.to_vec(),
+            ..(*self.settings).clone()
+        };
+        Loader {
+            settings: Arc::new(settings),
+            events: Arc::clone(&self.events),
+        }
+    }
+
     /// Loads the plugin of this name from the search folders.
     ///
     /// # Errors

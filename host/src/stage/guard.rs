@@ -67,6 +67,20 @@ impl<'a> StageGuard<'a> {
         self.put(Content::New(meta, payload), slot, Some(room))
     }
 
+    /// Takes a record in beyond the queue's bound: for a caller that has waited for room in the
+    /// queues of other targets, and whose routes were changed since. There are no more of those
+    /// than callers that wait.
+    pub(crate) fn append_beyond(
+        &mut self,
+        meta: &FrameMeta<'_>,
+        payload: &[u8],
+        slot: u64,
+    ) -> Append {
+        let state = self.state.as_mut().expect("only dropping takes it");
+        let content = Content::New(meta, payload);
+        state.append(self.shared, content, slot, true, &mut self.ends)
+    }
+
     /// Takes a record that was given up before, whole and under its own id, into room that was
     /// reserved for it; counted as replayed.
     pub fn append_again(

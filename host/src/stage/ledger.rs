@@ -37,6 +37,12 @@ impl<L: Label, const N: usize> Counts<L, N> {
         self.counts[label.index()] += n;
     }
 
+    fn absorb(&mut self, other: &Self) {
+        for (label, n) in other.iter() {
+            self.add(label, n);
+        }
+    }
+
     /// The count of one label.
     pub fn get(&self, label: L) -> u64 {
         self.counts[label.index()]
@@ -226,6 +232,33 @@ impl TargetRow {
                 + self.dead_lettered
                 + self.dropped.total()
                 + self.queued
+    }
+
+    /// Adds the row of a target that has ended, for the account of all that have.
+    pub(crate) fn absorb(&mut self, other: &TargetRow) {
+        let sums = [
+            (&mut self.accepted, other.accepted),
+            (&mut self.delivered, other.delivered),
+            (&mut self.fell_back, other.fell_back),
+            (&mut self.dead_lettered, other.dead_lettered),
+            (&mut self.queued, other.queued),
+            (&mut self.maybe_written, other.maybe_written),
+            (&mut self.rejected, other.rejected),
+            (&mut self.taken_over, other.taken_over),
+            (&mut self.replayed, other.replayed),
+            (&mut self.batches, other.batches),
+            (&mut self.attempts, other.attempts),
+            (&mut self.retries, other.retries),
+            (&mut self.rebuilds, other.rebuilds),
+            (&mut self.fenced, other.fenced),
+            (&mut self.quarantines, other.quarantines),
+        ];
+        for (sum, term) in sums {
+            *sum += term;
+        }
+        self.dropped.absorb(&other.dropped);
+        self.refused.absorb(&other.refused);
+        self.failures.absorb(&other.failures);
     }
 
     /// Records that were lost: dropped for whatever reason.

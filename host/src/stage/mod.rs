@@ -158,6 +158,11 @@ impl Stage {
         &self.shared.name
     }
 
+    /// Whether both are handles of one stage.
+    pub(crate) fn is_same(&self, other: &Stage) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Opens the stage for records: the pump's way in.
     pub fn open(&self) -> StageGuard<'_> {
         StageGuard::new(&self.shared)
