@@ -612,7 +612,7 @@ impl FileSource {
             Ok(Err(problems)) => Err(problems.into()),
             Err(_cancelled) => Err(Error::disposed()),
         };
-        if let Err(error) = applied.as_ref().map_err(|error| error.to_string()) {
+        if let Err(error) = applied.as_ref().map_err(ToString::to_string) {
             let message =
                 format!("the configuration was not taken over; the one before goes on: {error}");
             pipeline.tell(Level::Error, None, &message);

@@ -103,6 +103,7 @@ impl Loader {
     }
 
     /// The same loader with other search folders.
+    #[must_use]
     pub fn searching(&self, folders: &[PathBuf]) -> Self {
         let settings = LoaderSettings {
             search: folders.to_vec(),

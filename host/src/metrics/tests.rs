@@ -12,7 +12,7 @@ use ::metrics::{
 use super::*;
 use crate::ledger::{Ledger, SourceRow};
 use crate::stage::testing::{Step, World, accept, batches_of, pass, stage};
-use crate::stage::{Services, Stage};
+use crate::stage::{Services, Stage, TargetRow};
 
 async fn stages() -> Vec<Stage> {
     let (bad, good) = (World::new(), World::new());
@@ -38,6 +38,7 @@ fn snapshot(stages: &[Stage]) -> Snapshot {
             },
             copies: 6,
             targets,
+            removed: TargetRow::default(),
         },
         targets: stages.iter().map(Stage::snapshot).collect(),
         dead_letters_discarded: 3,
