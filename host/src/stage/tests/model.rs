@@ -246,6 +246,11 @@ impl Run {
             let (row, kept) = stage.row_and_kept();
             assert!(row.balances(), "{}: {row:?}", stage.name());
             assert!(kept <= row.queued, "{}: {kept} in {row:?}", stage.name());
+            // The bound, and beside it what attempts and their fences hold twice, and dictionaries
+            // that parts of a batch have each.
+            let bytes = stage.queued_bytes();
+            let most = 2 * stage.settings().max_bytes + 4096;
+            assert!(bytes <= most, "{}: {bytes} of {most} bytes", stage.name());
         }
         let [app, rescue] = &self.stages[..] else {
             unreachable!("two stages");
