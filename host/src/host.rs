@@ -503,14 +503,7 @@ impl HostBuilder {
         link.attach(&pipeline);
         let backend: Weak<Pipeline> = Arc::downgrade(&pipeline);
         pipeline.factory.attach(backend);
-        let consumer = intake
-            .consumer()
-            .expect("the intake is new, and nobody else has its consumer");
-        let pump = Pump::new(Arc::clone(&pipeline), consumer);
-        std::thread::Builder::new()
-            .name("rolog-pump".to_owned())
-            .spawn(move || pump.run())
-            .map_err(|error| Error::system("the pump's thread", error))?;
+        start_pump(&pipeline)?;
         let seen = Arc::downgrade(&pipeline);
         let look = move || {
             seen.upgrade()
@@ -554,6 +547,19 @@ impl Source {
             Source::Spec(spec) => PipelineSpec::clone(spec),
         })
     }
+}
+
+fn start_pump(pipeline: &Arc<Pipeline>) -> Result<(), Error> {
+    let consumer = pipeline
+        .intake
+        .consumer()
+        .expect("the intake is new, and nobody else has its consumer");
+    let pump = Pump::new(Arc::clone(pipeline), consumer);
+    std::thread::Builder::new()
+        .name("rolog-pump".to_owned())
+        .spawn(move || pump.run())
+        .map(drop)
+        .map_err(|error| Error::system("the pump's thread", error))
 }
 
 /// A configuration's file, to be read again.
