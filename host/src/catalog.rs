@@ -99,6 +99,7 @@ impl Catalog {
         }
         problems
             .extend(spec.shared_resources(resources.iter().map(|(name, list)| (name, &list[..]))));
+        problems.extend(crate::outlets::shared_file(spec, &prepared));
         if problems.is_empty() {
             return Ok(prepared);
         }
@@ -121,9 +122,10 @@ impl Catalog {
         let own = plugin == IN_PROCESS;
         if target.isolate && (own || builtin::NAMES.contains(&plugin)) {
             let path = SettingPath::root().key("targets").key(name.as_str());
-            let what = match own {
-                true => "the service's own targets have a thread and a runtime each anyway",
-                false => "the built-in targets need no runtime",
+            let what = if own {
+                "the service's own targets have a thread and a runtime each anyway"
+            } else {
+                "the built-in targets need no runtime"
             };
             let problem = spec.problem_at(path.key("isolate"), what);
             return Err(vec![problem.expected("no `isolate` here, or a plugin")]);

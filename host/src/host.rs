@@ -17,12 +17,13 @@ use tokio::sync::watch;
 use crate::builtin::Memory;
 use crate::catalog::{Catalog, PreparedTargets};
 use crate::config::{self, Env, PipelineSpec, Problem};
-use crate::dead_letters::{DeadLetterFile, DeadLetterSettings};
+use crate::dead_letters::DeadLetterSettings;
 use crate::error::Error;
 use crate::feedback::Feedback;
 use crate::ledger::{Ledger, PumpCounts};
 use crate::loader::{Loader, LoaderSettings};
 use crate::metrics::{Exporter, FacadeMeter, Snapshot};
+use crate::outlets::{Outlets, Wanted};
 use crate::pipeline::{Link, Pipeline, Pressure, Shape, Traits, start_stages};
 use crate::pump::Pump;
 use crate::reload::{self, Cause, Generation, Plan, Watch};
@@ -331,8 +332,7 @@ pub struct HostBuilder {
     targets: BTreeMap<String, BoxTarget>,
     min_level: Option<Level>,
     on_event: Vec<OnEvent>,
-    dead_letters: Option<DeadLetterSettings>,
-    prometheus: Option<SocketAddr>,
+    outlets: Wanted,
     unwatched: bool,
 }
 
@@ -396,15 +396,16 @@ impl HostBuilder {
     }
 
     /// Keeps records that no target takes in this file; see [`dead_letters`](crate::dead_letters).
-    /// Without it they are dropped, and counted.
+    /// Goes before what the configuration says; without either they are dropped, and counted.
     pub fn dead_letters(mut self, settings: DeadLetterSettings) -> Self {
-        self.dead_letters = Some(settings);
+        self.outlets.dead_letters = Some(settings);
         self
     }
 
-    /// Serves the metrics to Prometheus at this address, as `/metrics`.
+    /// Serves the metrics to Prometheus at this address, as `/metrics`, wherever the configuration
+    /// would have it.
     pub fn prometheus(mut self, address: SocketAddr) -> Self {
-        self.prometheus = Some(address);
+        self.outlets.prometheus = Some(address);
         self
     }
 
@@ -450,6 +451,7 @@ impl HostBuilder {
             .build()
             .map_err(|error| Error::system("the pipeline's runtime", error))?;
         let handle = runtime.handle().clone();
+        let mut runtime = Background(Some(runtime));
         let link = Link::default();
         let voices = Arc::new(Voices::new(link.clone()));
         let loader = Loader::new(loader_settings(&spec), voices);
@@ -461,11 +463,10 @@ impl HostBuilder {
             link: link.clone(),
             calls: self.on_event,
         };
-        let dead_letters = self
-            .dead_letters
-            .map(DeadLetterFile::open)
-            .transpose()
-            .map_err(|error| Error::system("the dead letters", error))?;
+        let Outlets {
+            dead_letters,
+            exporter,
+        } = self.outlets.open(&spec, &link, &handle)?;
         let services = Services {
             dead_letters: dead_letters.clone().map(|file| Arc::new(file) as _),
             meter: Some(FacadeMeter::shared()),
@@ -504,13 +505,6 @@ impl HostBuilder {
         let backend: Weak<Pipeline> = Arc::downgrade(&pipeline);
         pipeline.factory.attach(backend);
         start_pump(&pipeline)?;
-        let seen = Arc::downgrade(&pipeline);
-        let look = move || {
-            seen.upgrade()
-                .map_or_else(Snapshot::default, |p| p.snapshot())
-        };
-        let exporter = Exporter::start(Arc::new(look), self.prometheus, &pipeline.runtime)
-            .map_err(|error| Error::system("the page for Prometheus", error))?;
         let catalog = Arc::new(catalog);
         if let Some(source) = source.as_ref().filter(|_| !self.unwatched) {
             let (changes, changed) = tokio::sync::mpsc::channel(1);
@@ -528,7 +522,7 @@ impl HostBuilder {
             catalog,
             warnings,
             source,
-            runtime: Some(runtime),
+            runtime: runtime.0.take(),
         })
     }
 }
@@ -624,6 +618,18 @@ impl FileSource {
             pipeline.tell(Level::Error, None, &message);
         }
         applied
+    }
+}
+
+/// A runtime until a host has it. A start that fails may be on a thread that drives another runtime,
+/// which must not wait for this one.
+struct Background(Option<Runtime>);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

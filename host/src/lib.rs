@@ -29,6 +29,7 @@ mod ledger;
 pub mod lines;
 pub mod loader;
 pub mod metrics;
+mod outlets;
 pub mod pattern;
 mod pipeline;
 mod pump;

@@ -1,5 +1,7 @@
 //! The policies of the pipeline file, at work in a host.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
 use std::time::Duration;
 
 use rolog_core::delivery::{Class, Failure, Outcome};
@@ -32,9 +34,10 @@ impl rolog_plugin::Target for Hermit {
 
     fn validate(_: &Nothing, setup: &sdk::Setup) -> Result<sdk::Plan, sdk::ConfigError> {
         let plan = sdk::Plan::new();
-        Ok(match setup.is_isolated() {
-            true => plan.warning("alone"),
-            false => plan,
+        Ok(if setup.is_isolated() {
+            plan.warning("alone")
+        } else {
+            plan
         })
     }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use rolog_core::{LevelRange, Threshold};
 
 use super::names::{PluginName, TargetName};
+use super::outlets::{DeadLettersSpec, MetricsSpec};
 use super::path::SettingPath;
 use super::places::Places;
 use super::problem::{Problem, Problems, nearest, quoted};
+use super::recovery::OrOff;
 use super::secrets::Secrets;
 use super::sections::{Draft, RouteDraft, TargetDraft};
 use super::settings::LEVELS;
@@ -255,6 +257,18 @@ impl PipelineBuilder {
     /// How long a record is at most.
     pub fn max_record(mut self, max_record: MaxRecord) -> Self {
         self.draft.max_record = max_record;
+        self
+    }
+
+    /// Where records are kept that no target and no fallback took; nowhere unless this is called.
+    pub fn dead_letters(mut self, dead_letters: DeadLettersSpec) -> Self {
+        self.draft.dead_letters = OrOff::On(dead_letters.into());
+        self
+    }
+
+    /// Where the pipeline's own numbers go.
+    pub fn metrics(mut self, metrics: MetricsSpec) -> Self {
+        self.draft.metrics = metrics;
         self
     }
 

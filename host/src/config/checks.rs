@@ -27,6 +27,7 @@ pub(crate) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
     checker.unknown_beyond();
     checker.cycles();
     checker.sizes();
+    checker.letters();
     checker
         .problems
         .extend(super::coherence::check(draft, places));
@@ -239,6 +240,28 @@ impl Checker<'_> {
                     "at least `max_record`, or a lower `max_record`",
                 );
             }
+        }
+    }
+
+    /// A batch is buried whole, so all its letters must fit.
+    fn letters(&mut self) {
+        /// How much longer a letter is than the record in it, at the least that is to be reckoned with.
+        const LETTER: usize = 8;
+        let Some(letters) = self.draft.dead_letters.as_on() else {
+            return;
+        };
+        let batches = self.draft.targets.values();
+        let longest = batches.map(|target| target.flush.max_bytes.get()).max();
+        let needed = longest.unwrap_or(0).max(self.draft.max_record.get()) * LETTER;
+        if letters.max_bytes().get() < needed {
+            self.warn(
+                SettingPath::root().key("dead_letters").key("max_bytes"),
+                format!(
+                    "the letters of one batch may not fit: they can take {}",
+                    ShowSize(needed)
+                ),
+                "more room, or smaller batches",
+            );
         }
     }
 

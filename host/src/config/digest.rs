@@ -79,6 +79,7 @@ impl PipelineSpec {
         Digest::of(&(
             (&self.base, &self.search, &self.levels, &self.routes),
             (&self.rings, self.max_record, targets),
+            (&self.dead_letters, &self.metrics),
         ))
     }
 
@@ -112,6 +113,8 @@ impl PipelineSpec {
             routes: self.routes != new.routes,
             rings: self.rings != new.rings || self.max_record != new.max_record,
             search: self.search != new.search,
+            dead_letters: self.dead_letters != new.dead_letters,
+            metrics: self.metrics != new.metrics,
         }
     }
 }
@@ -148,12 +151,17 @@ pub struct PipelineDiff {
     pub rings: bool,
     /// Whether the folders of plugins differ.
     pub search: bool,
+    /// Whether dead letters go elsewhere, or more or fewer of them are kept.
+    pub dead_letters: bool,
+    /// Whether the metrics are served elsewhere.
+    pub metrics: bool,
 }
 
 impl PipelineDiff {
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
-        !(self.levels || self.routes || self.rings || self.search)
+        let sections = self.levels || self.routes || self.rings || self.search;
+        !(sections || self.dead_letters || self.metrics)
             && self
                 .targets
                 .values()

@@ -23,6 +23,7 @@ mod coherence;
 mod digest;
 mod marks;
 mod names;
+mod outlets;
 mod path;
 mod places;
 mod policy;
@@ -52,6 +53,7 @@ pub use builder::{PipelineBuilder, Route, Target};
 pub use digest::{Digest, PipelineDiff, TargetChange, TargetDigest};
 pub use marks::{MAX_DEPTH, MAX_VALUES};
 pub use names::{InvalidName, PluginName, TargetName};
+pub use outlets::{DeadLetterBytes, DeadLettersSpec, MetricsSpec};
 pub use path::{SettingPath, Step};
 pub use places::Places;
 pub use problem::{Place, Problem, Problems, Severity};
@@ -206,6 +208,8 @@ fn finish(
         routes,
         rings: draft.rings,
         max_record: draft.max_record,
+        dead_letters: draft.dead_letters.on().and_then(|d| d.finish(base)),
+        metrics: draft.metrics,
         places,
         secrets,
         files: std::collections::BTreeSet::new(),

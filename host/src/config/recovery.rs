@@ -318,27 +318,25 @@ impl Setting for Option<Jitter> {
         let number = match &cursor.item.kind {
             ItemKind::Number(number) => number.as_f64(),
             // Within { } a substitution has to stand in quotes, so it arrives as text.
-            ItemKind::Text(text) if cursor.item.substituted => match text.trim().parse() {
-                Ok(number) => Some(number),
-                Err(_) => {
+            ItemKind::Text(text) if cursor.item.substituted => {
+                let Ok(number) = text.trim().parse() else {
                     let what = format!("{} is not a number", quoted(text));
                     cursor.refuse(what, Self::expected());
                     return None;
-                }
-            },
+                };
+                Some(number)
+            }
             _ => {
                 cursor.wrong_kind(Self::expected());
                 return None;
             }
         };
-        match Share::new(number.unwrap_or(f64::NAN)) {
-            Ok(share) => Some(Some(share)),
-            Err(_) => {
-                let written = number.map_or_else(String::new, |number| format!("{number} "));
-                cursor.refuse(format!("{written}is out of bounds"), Self::expected());
-                None
-            }
+        let share = Share::new(number.unwrap_or(f64::NAN)).ok();
+        if share.is_none() {
+            let written = number.map_or_else(String::new, |number| format!("{number} "));
+            cursor.refuse(format!("{written}is out of bounds"), Self::expected());
         }
+        share.map(Some)
     }
 
     fn show(&self) -> String {

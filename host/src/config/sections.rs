@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use rolog_core::{LevelRange, Threshold};
 
 use super::names::{PluginName, TargetName};
+use super::outlets::{DeadLettersDraft, MetricsSpec};
 use super::problem::quoted;
 use super::read::{Cursor, Keys, Section, Setting};
-use super::recovery::retry_keys;
+use super::recovery::{OrOff, retry_keys};
 use super::spec::{
     DEFAULT_MAX_RECORD, FlushSpec, LevelRule, MaxRecord, QueueSpec, RingsSpec, VERSION,
 };
@@ -26,6 +27,8 @@ pub(crate) struct Draft {
     pub(crate) routes: Vec<RouteDraft>,
     pub(crate) rings: RingsSpec,
     pub(crate) max_record: MaxRecord,
+    pub(crate) dead_letters: OrOff<DeadLettersDraft>,
+    pub(crate) metrics: MetricsSpec,
 }
 
 impl Default for Draft {
@@ -37,6 +40,8 @@ impl Default for Draft {
             routes: Vec::new(),
             rings: RingsSpec::default(),
             max_record: DEFAULT_MAX_RECORD,
+            dead_letters: OrOff::Off,
+            metrics: MetricsSpec::default(),
         }
     }
 }
@@ -107,6 +112,12 @@ impl Keys for Draft {
             "how long a record may be; a longer one is cut and marked",
             &mut self.max_record,
         );
+        s.nested_or_off(
+            "dead_letters",
+            "where records are kept that no target and no fallback took",
+            &mut self.dead_letters,
+        );
+        s.nested("metrics", &mut self.metrics);
     }
 }
 

@@ -13,6 +13,7 @@ use rolog_core::{Level, LevelRange, Threshold};
 
 use super::amount::{Count, Size, Time};
 use super::names::{PluginName, TargetName};
+use super::outlets::{DeadLettersSpec, MetricsSpec};
 use super::places::Places;
 use super::problem::Problem;
 use super::recovery::{BreakerSpec, Grace, HoldSpec, InARow, OrOff, RetrySpec};
@@ -20,8 +21,8 @@ use super::secrets::Secrets;
 use crate::pattern::LoggerGlob;
 
 const KIB: usize = 1024;
-const MIB: usize = 1024 * KIB;
-const GIB: usize = 1024 * MIB;
+pub(super) const MIB: usize = 1024 * KIB;
+pub(super) const GIB: usize = 1024 * MIB;
 pub(super) const SECOND: u64 = 1000;
 pub(super) const HOUR: u64 = 3600 * SECOND;
 
@@ -294,6 +295,8 @@ pub struct PipelineSpec {
     pub(super) routes: Vec<RouteSpec>,
     pub(super) rings: RingsSpec,
     pub(super) max_record: MaxRecord,
+    pub(super) dead_letters: Option<DeadLettersSpec>,
+    pub(super) metrics: MetricsSpec,
     pub(super) places: Places,
     pub(super) secrets: Arc<Secrets>,
     pub(super) files: BTreeSet<PathBuf>,
@@ -303,14 +306,16 @@ pub struct PipelineSpec {
 impl fmt::Debug for PipelineSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = format!(
-            "{:?}: search {:?}, levels {:?}, targets {:?}, routes {:?}, {:?}, max_record {}",
+            "{:?}: search {:?}, levels {:?}, targets {:?}, routes {:?}, {:?}, max_record {}, {:?}, {:?}",
             self.places,
             self.search,
             self.levels,
             self.targets,
             self.routes,
             self.rings,
-            self.max_record
+            self.max_record,
+            self.dead_letters,
+            self.metrics
         );
         f.write_str(&self.secrets.mask(&text))
     }
@@ -360,6 +365,16 @@ impl PipelineSpec {
     /// How long a record is at most.
     pub fn max_record(&self) -> MaxRecord {
         self.max_record
+    }
+
+    /// Where records are kept that no target took; `None` where none are.
+    pub fn dead_letters(&self) -> Option<&DeadLettersSpec> {
+        self.dead_letters.as_ref()
+    }
+
+    /// Where the pipeline's own numbers go.
+    pub fn metrics(&self) -> &MetricsSpec {
+        &self.metrics
     }
 
     /// Where each setting stands in the file.

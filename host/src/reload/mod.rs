@@ -294,6 +294,12 @@ fn fixed(old: &PipelineSpec, new: &PipelineSpec) -> Result<(), Error> {
     if old.max_record() != new.max_record() {
         refuse(root().key("max_record"), "the bound on a record");
     }
+    if old.dead_letters() != new.dead_letters() {
+        refuse(root().key("dead_letters"), "where dead letters are kept");
+    }
+    if old.metrics() != new.metrics() {
+        refuse(root().key("metrics"), "where the metrics are served");
+    }
     if problems.is_empty() {
         return Ok(());
     }

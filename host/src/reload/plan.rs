@@ -46,6 +46,12 @@ impl Plan {
         if old.max_record() != new.max_record() {
             fixed.push("max_record");
         }
+        if diff.dead_letters {
+            fixed.push("dead_letters");
+        }
+        if diff.metrics {
+            fixed.push("metrics");
+        }
         Plan {
             targets: targets.collect(),
             routes: diff.routes,
@@ -78,6 +84,13 @@ fn why(old: &PipelineSpec, new: &PipelineSpec, name: &TargetName) -> Vec<String>
             "plugin",
             before.plugin.to_string(),
             after.plugin.to_string(),
+        );
+    }
+    if before.isolate != after.isolate {
+        say(
+            "isolate",
+            before.isolate.to_string(),
+            after.isolate.to_string(),
         );
     }
     differ(

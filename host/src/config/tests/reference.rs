@@ -55,6 +55,8 @@ fn what_the_reference_comments_out_is_valid_and_shows_the_defaults() {
     assert_eq!(shown, crate::stage::StageSettings::default());
     assert_eq!(*spec.rings(), RingsSpec::default());
     assert_eq!(spec.max_record().get(), 256 * 1024);
+    assert_eq!(spec.dead_letters(), None);
+    assert_eq!(*spec.metrics(), MetricsSpec::default());
     // Each key that there is stands in the reference.
     for row in table() {
         let key = row.path.rsplit('.').next().unwrap_or_default();
