@@ -255,6 +255,17 @@ impl Outcome {
         self
     }
 
+    /// The same outcome with every text in it changed, for a host that must not let a secret out.
+    pub fn map_text(mut self, change: impl Fn(&str) -> String) -> Self {
+        if let Some(failure) = &mut self.failure {
+            failure.message = change(&failure.message);
+        }
+        for rejection in &mut self.rejected {
+            rejection.message = change(&rejection.message);
+        }
+        self
+    }
+
     /// What the target says of what is left.
     pub fn verdict(&self) -> Verdict {
         self.verdict

@@ -12,6 +12,7 @@ use crate::config::{PipelineSpec, Problem, Problems, SettingPath, TargetName, Ta
 use crate::in_process::InProcessMaker;
 use crate::instance::Maker;
 use crate::loader::{Cause, Library, Loader};
+use crate::masked::masked;
 
 /// A target of the configuration, checked and ready to be made.
 pub(crate) struct Prepared {
@@ -176,7 +177,10 @@ impl Catalog {
             .map(|warning| spec.refusal(name, "", warning).warning())
             .collect();
         Ok(Prepared {
-            maker: Arc::new(library.maker(&setup, target.config.value(), plan)),
+            maker: masked(
+                Arc::new(library.maker(&setup, target.config.value(), plan)),
+                spec.secrets(),
+            ),
             warnings,
         })
     }

@@ -481,6 +481,7 @@ impl HostBuilder {
         let stages = start_stages(&spec, prepared, &services, epoch, &handle)?;
         let min_level = self.min_level.unwrap_or(LoggerFactory::default_min_level());
         let files = FileSource::files_of(&spec);
+        let secrets = Mutex::new(Arc::clone(spec.secrets()));
         let shape = Shape::new(spec, min_level, stages, traits);
         let pipeline = Arc::new_cyclic(|this: &Weak<Pipeline>| Pipeline {
             this: this.clone(),
@@ -497,6 +498,7 @@ impl HostBuilder {
             shape: Mutex::new(shape),
             commands: Mutex::default(),
             pressed: Mutex::default(),
+            secrets,
             reloading: tokio::sync::Mutex::new(()),
             closing: AtomicBool::new(false),
             ended: watch::Sender::new(None),

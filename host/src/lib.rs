@@ -28,6 +28,7 @@ pub mod instance;
 mod ledger;
 pub mod lines;
 pub mod loader;
+mod masked;
 pub mod metrics;
 mod outlets;
 pub mod pattern;

@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::catalog::PreparedTargets;
-use crate::config::{PipelineSpec, Problems, RingsSpec, TargetName, TargetSpec};
+use crate::config::{PipelineSpec, Problems, RingsSpec, Secrets, TargetName, TargetSpec};
 use crate::dead_letters::DeadLetterFile;
 use crate::feedback::{Feedback, OwnRecord};
 use crate::in_process::InProcessMaker;
@@ -55,6 +55,9 @@ pub(crate) struct Pipeline {
     pub(crate) commands: Mutex<Vec<Command>>,
     /// Targets whose full queues ask callers to wait.
     pub(crate) pressed: Mutex<BTreeSet<String>>,
+    /// What must not be shown, of this configuration and the one before it, whose instances may
+    /// still speak.
+    pub(crate) secrets: Mutex<Arc<Secrets>>,
     /// One reload at a time.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     pub(crate) closing: AtomicBool,
@@ -326,6 +329,17 @@ impl Pipeline {
                 .as_ref()
                 .map_or(0, DeadLetterFile::discarded),
         }
+    }
+
+    /// What must not be shown of anything that a plugin says.
+    pub(crate) fn secrets(&self) -> Arc<Secrets> {
+        Arc::clone(&self.secrets.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_secrets(&self, new: &PipelineSpec, old: &PipelineSpec) {
+        let mut secrets = Secrets::clone(new.secrets());
+        secrets.merge(old.secrets());
+        *self.secrets.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(secrets);
     }
 
     /// Logs for the pipeline itself, about `target` where it is about one.

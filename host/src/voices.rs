@@ -1,6 +1,7 @@
 //! What plugins say, on its way into the pipeline: their log records become records of the pipeline,
 //! with the instance as their origin, and their metrics series of the service's recorder.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -63,13 +64,20 @@ impl PluginEvents for Voices {
         let Some(pipeline) = self.link.pipeline() else {
             return;
         };
+        let secrets = pipeline.secrets();
+        let message = &*secrets.mask(message);
         let mut payload = Vec::new();
         let mut out = Encoder::new(&mut payload);
         out.key(logger);
         out.key(message);
         out.key("plugin").str(from.plugin());
         for (key, value) in fields.iter() {
-            out.key(key).value(value);
+            let out = out.key(key);
+            // A secret may stand anywhere in a value; one that has any becomes its masked text.
+            match secrets.mask(&value.to_string()) {
+                Cow::Borrowed(_) => out.value(value),
+                Cow::Owned(masked) => out.str(&masked),
+            }
         }
         if payload.len() > pipeline.intake.max_record() {
             payload.clear();
@@ -129,6 +137,7 @@ impl PluginEvents for Voices {
 
     fn panicked(&self, from: &Speaker, place: &str, text: &str) {
         if let Some(pipeline) = self.link.pipeline() {
+            let text = pipeline.secrets().mask(text).into_owned();
             let message = format!("the plugin `{}` panicked in {place}: {text}", from.plugin());
             pipeline.tell(Level::Error, from.target(), &message);
         }

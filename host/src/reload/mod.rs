@@ -179,6 +179,7 @@ impl Pipeline {
         let generation = shape.history.add(&spec, changes, cause);
         shape.generation = generation.number;
         let before = std::mem::replace(&mut shape.spec, spec);
+        self.set_secrets(&shape.spec, &before);
         shape.before = Some(Box::new(before));
         shape.stages = stages;
         self.intake
