@@ -15,9 +15,9 @@ use crate::abi::{
 };
 use crate::export::Exported;
 use crate::guard::{Panicked, guarded, install_hook};
-use crate::library::Answer;
 use crate::plan::{Problem, Validation};
 use crate::scope::Instance;
+use crate::under_way::{Answer, Unreturned};
 use crate::{config, facade, hosted};
 
 type Done<R> = RResult<R, WireFailure>;
@@ -147,6 +147,8 @@ extern "C" fn deliver<T: Exported>(
                 Ended::Returned(outcome) => outcome,
                 Ended::Refused(failure) => Outcome::retry(failure),
                 Ended::Panicked(panic) => Outcome::retry(panic.failure("deliver").maybe_written()),
+                Ended::Stranded { begun: false } => Outcome::fatal(stranded()),
+                Ended::Stranded { begun: true } => Outcome::fatal(stranded().maybe_written()),
                 Ended::Cut => Outcome::retry(cut().maybe_written()),
             })
         },
@@ -230,6 +232,10 @@ enum Ended<R> {
     Returned(R),
     Refused(Failure),
     Panicked(Panicked),
+    /// Its runtime was blocked and is given up, and the instance with it.
+    Stranded {
+        begun: bool,
+    },
     /// Its runtime was ended.
     Cut,
 }
@@ -247,7 +253,8 @@ where
         let ended = match started {
             Ok(Ok(answered)) => match answered.await {
                 Ok(Ok(returned)) => Ended::Returned(returned),
-                Ok(Err(panic)) => Ended::Panicked(panic),
+                Ok(Err(Unreturned::Panicked(panic))) => Ended::Panicked(panic),
+                Ok(Err(Unreturned::Stranded { begun })) => Ended::Stranded { begun },
                 Err(_) => Ended::Cut,
             },
             Ok(Err(failure)) => Ended::Refused(failure),
@@ -268,8 +275,16 @@ where
         Ended::Returned(Ok(value)) => ROk(value),
         Ended::Returned(Err(failure)) | Ended::Refused(failure) => RErr(failure.into()),
         Ended::Panicked(panic) => RErr(panic.failure(name).into()),
+        Ended::Stranded { .. } => RErr(stranded().into()),
         Ended::Cut => RErr(cut().into()),
     })
+}
+
+fn stranded() -> Failure {
+    Failure::new(
+        Class::Unavailable,
+        "the runtime that the plugin's instances share was blocked and is given up",
+    )
 }
 
 fn cut() -> Failure {

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::guard::{Contained, Panicked, guarded};
 use crate::hosted;
 use crate::scope::{self, Instance};
+use crate::under_way::Blocking;
 use crate::{Logger, Setup};
 
 /// What an instance has at hand. Cheap to clone, and usable from any thread.
@@ -23,6 +24,7 @@ pub struct Context {
     instance: Instance,
     setup: Arc<Setup>,
     runtime: Handle,
+    blocking: Blocking,
 }
 
 impl Context {
@@ -31,7 +33,13 @@ impl Context {
             instance,
             setup: Arc::new(setup),
             runtime,
+            blocking: Blocking::default(),
         }
+    }
+
+    /// What the instance has running where it may block.
+    pub(crate) fn blocking(&self) -> &Blocking {
+        &self.blocking
     }
 
     /// A context on the current tokio runtime, for tests of a target.
@@ -73,11 +81,11 @@ impl Context {
     where
         R: Send + 'static,
     {
-        let instance = self.instance;
-        Task(
-            self.runtime
-                .spawn_blocking(move || contained(instance, work)),
-        )
+        let (instance, piece) = (self.instance, self.blocking.begin());
+        Task(self.runtime.spawn_blocking(move || {
+            let _piece = piece;
+            contained(instance, work)
+        }))
     }
 
     /// Starts a thread of the instance's own. The thread must end in `shutdown`.
@@ -122,7 +130,7 @@ impl<R> Future for Task<R> {
 }
 
 fn contained<R>(instance: Instance, work: impl FnOnce() -> R) -> Result<R, Panicked> {
-    let result = scope::within(instance, || guarded(work));
+    let result = scope::beside(instance, || guarded(work));
     report(instance, &result);
     result
 }

@@ -1,5 +1,6 @@
 //! The runtime that a library's instances share, or that one of them has for itself.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ const NAME_LIMIT: usize = 15;
 pub(crate) struct Engine {
     handle: Handle,
     runtime: Mutex<Option<Runtime>>,
+    retired: AtomicBool,
 }
 
 impl Engine {
@@ -41,11 +43,21 @@ impl Engine {
         Ok(Engine {
             handle: runtime.handle().clone(),
             runtime: Mutex::new(Some(runtime)),
+            retired: AtomicBool::new(false),
         })
     }
 
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// From now on nothing is started on it.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
     }
 
     /// Ends the runtime, and waits for its threads up to `limit`. Not from async code.

@@ -43,6 +43,7 @@ mod plan;
 mod scope;
 mod setup;
 mod target;
+mod under_way;
 
 pub use abi::Buffer;
 pub use attempt::Attempt;

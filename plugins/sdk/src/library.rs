@@ -12,15 +12,13 @@ use crate::abi::{Buffer, Busy, WireAttempt};
 use crate::attempt::Signal;
 use crate::ending::Ending;
 use crate::engine::{self, Engine};
-use crate::guard::{Contained, Panicked, guarded_for};
+use crate::guard::{Contained, guarded_for};
 use crate::scope::{self, Instance};
+use crate::under_way::{Answer, Blocking, Call, Strandable, Stranded, Unreturned};
 use crate::{Attempt, Batch, Context, Setup, Target, config};
 
 /// How often a library whose runtime is blocked gets a fresh one.
 const MOST_RENEWALS: u32 = 4;
-
-/// What a call comes back with: nothing at all when the runtime ended under it.
-pub(crate) type Answer<R> = oneshot::Receiver<Result<R, Panicked>>;
 
 /// The state of one plugin in this process. Made by [`export_target!`](crate::export_target).
 #[derive(Debug)]
@@ -47,7 +45,14 @@ struct Running<T: Target> {
     value: Option<Box<T>>,
     attempts: Mutex<BTreeMap<u64, Arc<Signal>>>,
     engine: Arc<Engine>,
+    /// What the instance has running where it may block.
+    blocking: Blocking,
+    calls: Calls,
 }
+
+/// Calls under way, and some that have ended.
+#[derive(Default)]
+struct Calls(Mutex<Vec<Weak<dyn Strandable>>>);
 
 impl<T: Target> Library<T> {
     /// A plugin without instances.
@@ -105,6 +110,7 @@ impl<T: Target> Library<T> {
             engine?
         };
         let context = Context::new(id, setup, engine.handle().clone());
+        let blocking = context.blocking().clone();
         let making = Contained::new(id, async move {
             let config = config::read::<T>(&config).map_err(config::refusal)?;
             T::create(config, context).await
@@ -114,7 +120,8 @@ impl<T: Target> Library<T> {
         runtime.spawn(async move {
             let result = making
                 .await
-                .map(|made| made.map(|value| self.admit(id, engine, value)));
+                .map(|made| made.map(|value| self.admit(id, engine, blocking, value)))
+                .map_err(Unreturned::Panicked);
             self.state().creating.remove(&id);
             let _ = answer.send(result);
         });
@@ -232,27 +239,49 @@ impl<T: Target> Library<T> {
         scope::busy(|id| ours.contains(&id))
     }
 
-    /// Gives instances made from now on a fresh runtime; 0 when that was done often enough.
-    pub(crate) fn renew(&self) -> u32 {
+    /// Gives instances made from now on a fresh runtime, and settles what stands still on the one
+    /// before; 0 when that was done often enough.
+    pub(crate) fn renew(&'static self) -> u32 {
         let mut state = self.state();
         if state.renewals == MOST_RENEWALS {
             return 0;
         }
         state.renewals += 1;
-        if let Some(engine) = state.shared.take() {
-            state.earlier.retain(|engine| engine.strong_count() > 0);
-            state.earlier.push(Arc::downgrade(&engine));
+        let renewals = state.renewals;
+        let Some(engine) = state.shared.take() else {
+            return renewals;
+        };
+        engine.retire();
+        state.earlier.retain(|engine| engine.strong_count() > 0);
+        state.earlier.push(Arc::downgrade(&engine));
+        let on_it = state.running.values();
+        let on_it: Vec<_> = on_it
+            .filter(|running| Arc::ptr_eq(&running.engine, &engine))
+            .cloned()
+            .collect();
+        drop(state);
+        for running in on_it {
+            for (work, tell) in running.strand() {
+                let (handle, blocking) = (engine.handle().clone(), running.blocking.clone());
+                self.ending.add(self.name, move || {
+                    let _runtime = handle.enter();
+                    drop(work);
+                    blocking.afterwards(tell);
+                });
+            }
         }
-        state.renewals
+        renewals
     }
 
     /// The instance is made. If it was released meanwhile, it ends at once.
-    fn admit(&'static self, id: Instance, engine: Arc<Engine>, value: T) {
+    fn admit(&'static self, id: Instance, engine: Arc<Engine>, blocking: Blocking, value: T) {
         let running = Arc::new(Running {
             instance: id,
             value: Some(Box::new(value)),
             attempts: Mutex::default(),
             engine,
+            blocking,
+            calls: Calls::default(),
         });
         let mut state = self.state();
         if state.creating.remove(&id) {
@@ -297,17 +326,47 @@ impl<T: Target> Running<T> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Spawned at once; nothing stops it but its own end or that of its runtime.
+    /// Spawned at once; nothing stops it but its own end or that of its runtime, or that the runtime
+    /// polls no more and is given up.
     fn start<R: Send + 'static>(
         &self,
         work: impl Future<Output = R> + Send + 'static,
     ) -> Answer<R> {
-        let (answer, answered) = oneshot::channel();
-        let work = Contained::new(self.instance, work);
-        self.engine.handle().spawn(async move {
-            let _ = answer.send(work.await);
-        });
+        let (call, answered, strandable) = Call::new(Contained::new(self.instance, work));
+        let mut calls = self.calls.lock();
+        // Looked at under the lock under which `strand` takes what there is.
+        if self.engine.is_retired() {
+            drop(calls);
+            if let Some((work, tell)) = strandable.upgrade().and_then(|call| call.strand()) {
+                drop(work);
+                tell();
+            }
+            return answered;
+        }
+        calls.retain(|call| call.strong_count() > 0);
+        calls.push(strandable);
+        drop(calls);
+        self.engine.handle().spawn(call);
         answered
+    }
+
+    /// Takes every call that is not being polled off a runtime that is retired.
+    fn strand(&self) -> Vec<Stranded> {
+        let calls = std::mem::take(&mut *self.calls.lock());
+        let calls = calls.iter().filter_map(Weak::upgrade);
+        calls.filter_map(|call| call.strand()).collect()
+    }
+}
+
+impl Calls {
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<dyn Strandable>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Calls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Calls").field(&self.lock().len()).finish()
     }
 }
 

@@ -57,6 +57,22 @@ pub(crate) fn within<R>(instance: Instance, work: impl FnOnce() -> R) -> R {
     work()
 }
 
+/// Runs `work` as code of `instance` on a thread where it may block: nobody asks for how long.
+pub(crate) fn beside<R>(instance: Instance, work: impl FnOnce() -> R) -> R {
+    /// Restores what was before, also when `work` panics.
+    struct Restore(Instance);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            own_thread(self.0);
+        }
+    }
+    let before = CURRENT
+        .try_with(|current| current.replace(instance))
+        .unwrap_or(Instance::NONE);
+    let _restore = Restore(before);
+    work()
+}
+
 /// Makes a thread of an instance's own runtime speak for it when nothing else says whose code runs.
 pub(crate) fn own_thread(instance: Instance) {
     let _ = CURRENT.try_with(|current| current.set(instance));

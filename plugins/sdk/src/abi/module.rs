@@ -50,8 +50,9 @@ pub struct Module {
     pub ping: extern "C" fn(u64) -> FfiFuture<bool>,
     /// Which instances hold threads of the runtime just now.
     pub busy: extern "C" fn() -> RVec<Busy>,
-    /// Instances made from now on get a fresh runtime; those made before keep theirs. Returns how
-    /// often that was done, 0 when it is refused because of its bound.
+    /// Instances made from now on get a fresh runtime. What stands still on the one before is
+    /// settled, `deliver` as *fatal*; a call that holds a thread there goes on. Returns how often that
+    /// was done, 0 when it is refused because of its bound.
     pub renew: extern "C" fn() -> u32,
     /// The least level, by its code, of the records that the plugin's own logging hands over.
     pub set_level: extern "C" fn(u8),
