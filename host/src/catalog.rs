@@ -53,7 +53,7 @@ impl Catalog {
         }
     }
 
-    fn loader(&self) -> Loader {
+    pub(crate) fn loader(&self) -> Loader {
         lock(&self.loader).clone()
     }
 

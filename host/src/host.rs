@@ -33,6 +33,7 @@ use crate::routes::InForce;
 use crate::stage::{Event, EventSink, RateLimited, Services, Status};
 use crate::voices::Voices;
 use crate::waiting::Slots;
+use crate::watchdog;
 
 /// How long a reload takes at most, for whoever blocks on it.
 const RELOAD_PATIENCE: Duration = Duration::from_mins(2);
@@ -507,6 +508,8 @@ impl HostBuilder {
         let backend: Weak<Pipeline> = Arc::downgrade(&pipeline);
         pipeline.factory.attach(backend);
         start_pump(&pipeline)?;
+        let watchdog = watchdog::watch(link, catalog.loader());
+        pipeline.runtime.spawn(watchdog);
         let catalog = Arc::new(catalog);
         if let Some(source) = source.as_ref().filter(|_| !self.unwatched) {
             let (changes, changed) = tokio::sync::mpsc::channel(1);

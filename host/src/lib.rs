@@ -43,6 +43,7 @@ pub mod run;
 pub mod stage;
 mod voices;
 mod waiting;
+mod watchdog;
 
 pub use builtin::{Memory, MemoryRecord};
 pub use error::Error;

@@ -108,6 +108,14 @@ pub(super) fn target(number: u64) -> Option<String> {
     listeners.get(&number)?.speaker.target.clone()
 }
 
+/// The target that an instance serves, if it speaks to `events`.
+pub(super) fn target_of(number: u64, events: &Arc<dyn PluginEvents>) -> Option<String> {
+    let listeners = LISTENERS.read().unwrap_or_else(PoisonError::into_inner);
+    let listener = listeners.get(&number)?;
+    let ours = std::ptr::addr_eq(listener.events.as_ptr(), Arc::as_ptr(events));
+    listener.speaker.target.clone().filter(|_| ours)
+}
+
 /// The functions that plugins call.
 pub(super) fn calls() -> HostCallsRef {
     const CALLS: &WithMetadata<HostCalls> = &WithMetadata::new(HostCalls {

@@ -43,6 +43,16 @@ pub struct LibraryInfo {
     pub digest: Option<Digest>,
 }
 
+/// An instance whose code holds a thread of its plugin's runtime.
+pub(crate) struct Holder {
+    /// Its number in this process.
+    pub(crate) instance: u64,
+    /// The target that it serves; none when it is another pipeline's.
+    pub(crate) target: Option<String>,
+    /// For how long it has not yielded.
+    pub(crate) held: Duration,
+}
+
 /// One library of this process.
 pub(super) struct Plugin {
     pub(super) info: LibraryInfo,
@@ -233,7 +243,21 @@ impl Library {
             .collect()
     }
 
-    /// Gives instances made from now on a fresh runtime. False when that was done too often, or the
+    /// The same with the instances' numbers, and with the names of this pipeline's own only.
+    pub(crate) fn holders(&self) -> Vec<Holder> {
+        let busy = self.plugin.module.busy().map(|busy| busy());
+        busy.into_iter()
+            .flatten()
+            .map(|Busy { instance, held_ms }| Holder {
+                instance,
+                target: events::target_of(instance, &self.events),
+                held: Duration::from_millis(held_ms),
+            })
+            .collect()
+    }
+
+    /// Gives instances made from now on a fresh runtime, and settles what stands still on the one
+    /// before. False when that was done too often, or the
     /// library is older than this call.
     pub fn renew(&self) -> bool {
         self.plugin.module.renew().is_some_and(|renew| renew() != 0)

@@ -31,7 +31,7 @@ mod search;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rolog_core::Level;
@@ -41,6 +41,7 @@ use rolog_plugin::abi::ProbeInfo;
 pub use copy::{Copies, Digest};
 pub use error::{Cause, LoadError};
 pub use events::{PluginEvents, Speaker};
+pub(crate) use library::Holder;
 pub use library::{Library, LibraryInfo};
 use plugin::PluginMaker;
 pub use search::file_name;
@@ -80,6 +81,8 @@ impl Default for LoaderSettings {
 pub struct Loader {
     settings: Arc<LoaderSettings>,
     events: Arc<dyn PluginEvents>,
+    /// Every library that was handed out, by its number.
+    used: Arc<Mutex<BTreeMap<u64, Library>>>,
 }
 
 /// A file that is named like a plugin, and what was found in it.
@@ -99,6 +102,7 @@ impl Loader {
         Loader {
             settings: Arc::new(settings),
             events,
+            used: Arc::default(),
         }
     }
 
@@ -111,8 +115,14 @@ impl Loader {
         };
         Loader {
             settings: Arc::new(settings),
-            events: Arc::clone(&self.events),
+            ..self.clone()
         }
+    }
+
+    /// Every library that this loader and its clones have loaded or linked.
+    pub(crate) fn libraries(&self) -> Vec<Library> {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.values().cloned().collect()
     }
 
     /// Loads the plugin of this name from the search folders.
@@ -189,11 +199,15 @@ impl Loader {
     fn library(&self, plugin: Arc<library::Plugin>) -> Library {
         // The pipeline that used the library last hears what it says beside its instances.
         events::listen(plugin.number, &plugin.info.name, None, &self.events);
-        Library {
+        let number = plugin.number;
+        let library = Library {
             plugin,
             events: Arc::clone(&self.events),
             settings: Arc::clone(&self.settings),
-        }
+        };
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.insert(number, library.clone());
+        library
     }
 }
 

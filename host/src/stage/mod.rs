@@ -295,6 +295,12 @@ impl Stage {
         self.command(Command::Retry);
     }
 
+    /// Uses the instance no more: its records take the fallback, until a successor comes or
+    /// [`Stage::retry_now`] gives it another chance.
+    pub(crate) fn quarantine(&self, failure: Failure) {
+        self.command(Command::Quarantine(failure));
+    }
+
     fn command(&self, command: Command) {
         let mut state = self.shared.lock();
         if state.phase != Phase::Disposed {

@@ -56,6 +56,8 @@ pub(super) enum Command {
     Replace(Seat, oneshot::Sender<Result<(), Failure>>),
     /// Tries a quarantined or held target again at once.
     Retry,
+    /// Uses the instance no more, whatever it is doing.
+    Quarantine(Failure),
 }
 
 /// The slot as the task sees it.
@@ -67,6 +69,8 @@ pub(super) struct Slot {
     pub generation: u64,
     /// How often it could not be started in a row.
     pub rounds: u32,
+    /// Why what comes of the change under way is not to be used.
+    pub condemned: Option<Failure>,
     /// A successor that waits for its turn.
     pub successor: Option<(Seat, oneshot::Sender<Result<(), Failure>>)>,
 }
@@ -96,6 +100,7 @@ impl Slot {
             phase: SlotPhase::Vacant,
             generation: 0,
             rounds: 0,
+            condemned: None,
             successor: None,
         }
     }

@@ -33,6 +33,11 @@ impl Driver {
                 }
                 self.panics = 0;
             }
+            Command::Quarantine(failure) => match self.slot.phase {
+                SlotPhase::Changing => self.slot.condemned = Some(failure),
+                SlotPhase::Quarantined => {}
+                _ => self.put_away(&failure),
+            },
         }
     }
 
@@ -102,6 +107,9 @@ impl Driver {
     }
 
     fn start_failed(&mut self, failure: Failure) {
+        if let Some(why) = self.slot.condemned.take() {
+            return self.put_away(&why);
+        }
         let wait = self.settings.hold.wait(self.slot.rounds);
         let wait = wait.max(failure.retry_after.unwrap_or_default());
         self.slot.phase = SlotPhase::Failed {
@@ -118,6 +126,9 @@ impl Driver {
         self.slot.generation += 1;
         self.slot.rounds = 0;
         self.panics = 0;
+        if let Some(why) = self.slot.condemned.take() {
+            self.put_away(&why);
+        }
     }
 
     /// A replacement has come to its end.
@@ -146,15 +157,21 @@ impl Driver {
                 Err(failure)
             }
         };
+        if let Some(why) = self.slot.condemned.take() {
+            self.put_away(&why);
+        }
         // Whoever asked may have stopped waiting.
         drop(reply.send(result));
     }
 
     /// Uses the instance no more.
     pub(super) fn quarantine(&mut self, failure: &Failure) {
-        if self.slot.phase != SlotPhase::Active {
-            return;
+        if self.slot.phase == SlotPhase::Active {
+            self.put_away(failure);
         }
+    }
+
+    fn put_away(&mut self, failure: &Failure) {
         self.slot.phase = SlotPhase::Quarantined;
         self.account(|state, _| state.row.quarantines += 1);
         self.shared.tell(EventKind::Quarantined {

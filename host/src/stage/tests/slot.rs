@@ -4,10 +4,12 @@ use rolog_core::delivery::Outcome;
 use tokio::time::Instant;
 
 use super::super::testing::{
-    Call, Step, Witness, World, accept, batches_of, pass, refused, seat, settle_down, stage,
+    Call, EPOCH, ScriptedMaker, Step, Witness, World, accept, batches_of, pass, refused, seat,
+    settle_down, stage,
 };
 use super::super::*;
 use super::s;
+use crate::instance::{BoxFuture, Instance, Maker};
 
 #[tokio::test(start_paused = true)]
 async fn a_successor_waits_for_the_attempt_and_cuts_nothing_short() {
@@ -111,4 +113,57 @@ async fn a_stage_that_is_replaced_after_its_end_says_so() {
     stage.dispose(s(1)).await;
     assert!(stage.replace(seat(&world)).await.is_err());
     assert_eq!(stage.flush(s(1)).await, 0);
+}
+
+/// Takes a second for each instance.
+struct Slow(Arc<World>);
+
+impl Maker for Slow {
+    fn create(&self) -> BoxFuture<'_, Result<Arc<dyn Instance>, Failure>> {
+        Box::pin(async {
+            tokio::time::sleep(s(1)).await;
+            ScriptedMaker(Arc::clone(&self.0)).create().await
+        })
+    }
+
+    fn preferred_batch(&self) -> Option<usize> {
+        None
+    }
+
+    fn resources(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_an_instance_is_doing_it_can_be_put_away_and_given_another_chance() {
+    let (bad, good) = (World::new(), World::new());
+    let witness = Witness::new();
+    let rescue = stage("rescue", batches_of(9), &good, &[], witness.services(false));
+    let app = Stage::start(
+        "app",
+        batches_of(1),
+        Seat::vacant(Arc::new(Slow(Arc::clone(&bad)))),
+        vec![rescue.as_fallback()],
+        witness.services(false),
+        EPOCH,
+        &Handle::current(),
+    )
+    .unwrap();
+    settle_down().await;
+    // It is being created just now: what comes of that must not serve.
+    app.quarantine(refused());
+    accept(&app, [1]);
+    pass(s(2)).await;
+    assert_eq!(app.status().mode, Mode::Quarantined);
+    app.retry_now();
+    pass(s(2)).await;
+    accept(&app, [2]);
+    settle_down().await;
+    bad.script([Step::fail()]);
+    app.quarantine(refused());
+    accept(&app, [3]);
+    settle_down().await;
+    assert_eq!((bad.written(), good.written()), (vec![2], vec![1, 3]));
+    assert_eq!(app.row().quarantines, 2);
 }
