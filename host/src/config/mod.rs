@@ -86,11 +86,23 @@ use substitute::Resolver;
 /// Everything that is wrong with it. Warnings are kept in [`PipelineSpec::warnings`].
 pub fn load(path: impl AsRef<Path>, env: &Env) -> Result<PipelineSpec, Problems> {
     let path = path.as_ref();
-    let name: Arc<str> = path.display().to_string().into();
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let base = absolute.parent().unwrap_or(Path::new("/"));
+    load_as_in(path, absolute.parent().unwrap_or(Path::new("/")), env)
+}
+
+/// Reads the pipeline of a file as if it lay in the folder `base`: for one that is to be put there.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_as_in(
+    path: impl AsRef<Path>,
+    base: impl AsRef<Path>,
+    env: &Env,
+) -> Result<PipelineSpec, Problems> {
+    let path = path.as_ref();
+    let name: Arc<str> = path.display().to_string().into();
     let bytes = source::read(path).map_err(|not_text| not_text.into_problems(&name))?;
-    read_pipeline(&bytes, &name, base, env)
+    read_pipeline(&bytes, &name, base.as_ref(), env)
 }
 
 /// Reads the pipeline in `bytes`, which are called `name` in messages. Relative paths are relative to

@@ -8,7 +8,14 @@ fn each_command_says_what_it_does_with_examples_and_exit_status() {
     for (args, parts) in [
         (
             &["--help"][..],
-            &["Examples:", "Exit status:", "run", "check", "plugins"][..],
+            &[
+                "Examples:",
+                "Exit status:",
+                "run",
+                "check",
+                "plan",
+                "plugins",
+            ][..],
         ),
         (
             &["run", "--help"],
@@ -24,6 +31,16 @@ fn each_command_says_what_it_does_with_examples_and_exit_status() {
         (
             &["check", "--help"],
             &["Exit status:", "pipeline.yaml:9:7:"],
+        ),
+        (
+            &["plan", "--help"],
+            &[
+                "Examples:",
+                "Exit status:",
+                "replaced",
+                "***",
+                "--exit-code",
+            ],
         ),
         (&["plugins", "--help"], &["Exit status:", "ABI"]),
     ] {

@@ -4,6 +4,7 @@
 
 mod check;
 mod help;
+mod plan;
 mod plugins;
 mod run;
 mod support;

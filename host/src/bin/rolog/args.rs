@@ -20,6 +20,9 @@ Examples:
   See whether a pipeline would work, its plugins and their settings included:
     rolog check -c pipeline.yaml
 
+  See what a change of it would do to the service that runs it:
+    rolog plan pipeline.yaml pipeline.new.yaml
+
 Exit status: 0 when all is well, 1 when a record was lost or a plugin cannot be used, 2 when the
 pipeline or the command line is wrong.";
 
@@ -35,6 +38,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Run(Run),
     Check(Check),
+    Plan(Plan),
     Plugins(Plugins),
 }
 
@@ -114,6 +118,50 @@ pub(crate) struct Check {
     /// The pipeline to check
     #[arg(short, long, value_name = "PIPELINE", default_value = "pipeline.yaml")]
     pub(crate) config: PathBuf,
+}
+
+const PLAN: &str = "\
+Reads both files, and says what a service that runs OLD would do when NEW takes its place: for each
+target that changes what happens to it, and below it the settings that make it so.
+
+  started    is new: it is made before anything changes
+  retuned    has other settings of its queue or its batches: its instance and its queue stay
+  replaced   has other settings of its plugin: a new instance takes over the queue
+  drained    is no longer named: it delivers what it has, then it ends
+  refused    cannot change while the pipeline runs: the service would go on with OLD
+
+Whatever is not named is kept as it is, with its connections. NEW is read as if it lay where OLD
+lies, so that relative paths mean the same. What came from ${NAME} or ${file:path} into the settings
+of a plugin is shown as ***. No plugin is loaded, and nothing is connected to or written; whether
+the plugins accept their settings is for `rolog check` to say.";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  What does the change on my disk do to the pipeline that runs?
+    git show HEAD:pipeline.yaml > old.yaml && rolog plan old.yaml pipeline.yaml
+
+  Ask for a second pair of eyes when a change touches a target:
+    rolog plan --exit-code deployed.yaml pipeline.yaml || ask-for-review
+
+Exit status: 0 when a reload would take NEW over, 1 when it would refuse to, 2 when a file or the
+command line is wrong. With --exit-code, 0 only when nothing changes, and 1 otherwise, as with git
+diff.";
+
+/// Say what a change of the pipeline would do, without doing it.
+#[derive(Debug, Args)]
+#[command(long_about = format!("Say what a change of the pipeline would do, without doing it.\n\n{PLAN}"), after_help = PLAN_EXAMPLES)]
+pub(crate) struct Plan {
+    /// Exit with 1 when anything changes
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+
+    /// The pipeline that runs
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+
+    /// The pipeline that is to take its place
+    #[arg(value_name = "NEW")]
+    pub(crate) new: PathBuf,
 }
 
 const PLUGINS: &str = "\

@@ -5,6 +5,7 @@
 mod args;
 mod check;
 mod pipeline;
+mod plan;
 mod plugins;
 mod print;
 mod run;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(args),
+        Command::Plan(args) => plan::plan(args),
         Command::Plugins(args) => plugins::plugins(args),
     }
 }

@@ -22,6 +22,12 @@ impl Refused {
         Refused(vec![reason.to_string()])
     }
 
+    /// This, and something else besides.
+    pub(crate) fn and(mut self, other: Refused) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Prints every reason; the exit status of wrong usage.
     pub(crate) fn tell(&self) -> ExitCode {
         for reason in &self.0 {
