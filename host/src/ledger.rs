@@ -61,6 +61,8 @@ pub struct SourceRow {
     pub unrouted: u64,
     /// Records lost before the routes, by reason; reasons that never happened are left out.
     pub dropped: Vec<(&'static str, u64)>,
+    /// Of those: records of the pipeline's own, which gave way to those of the service.
+    pub own_dropped: u64,
     /// Records that wait in rings.
     pub in_rings: u64,
     /// Records that came after younger ones: they went out at once, with their true time.
@@ -106,6 +108,7 @@ impl Ledger {
     }
 
     /// Copies that are lost: dropped before the routes, refused by a queue, or dropped by a target.
+    /// Records of the pipeline's own that gave way before the routes are not counted here.
     pub fn lost(&self) -> u64 {
         let targets: u64 = self
             .targets
@@ -114,7 +117,7 @@ impl Ledger {
             .chain([&self.removed])
             .map(|row| row.lost() + row.refused.total())
             .sum();
-        self.source.lost() + targets
+        self.source.lost() - self.source.own_dropped + targets
     }
 }
 
@@ -150,5 +153,35 @@ impl fmt::Display for Ledger {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_the_pipelines_own_that_gave_way_is_no_loss_and_yet_balances() {
+        let mut ledger = Ledger {
+            source: SourceRow {
+                emitted: 5,
+                routed: 1,
+                dropped: vec![("ring", 1), ("feedback", 3)],
+                own_dropped: 3,
+                ..SourceRow::default()
+            },
+            copies: 1,
+            ..Ledger::default()
+        };
+        assert_eq!(ledger.lost(), 1);
+        assert!(ledger.source.balances());
+        assert!(
+            !ledger.balances(),
+            "a copy was routed, and no target has it"
+        );
+        ledger.copies = 0;
+        assert!(ledger.balances());
+        ledger.source.emitted += 1;
+        assert!(!ledger.balances());
     }
 }

@@ -296,6 +296,7 @@ impl Pipeline {
                 routed: self.counts.routed.get(),
                 unrouted: self.counts.unrouted.get(),
                 dropped,
+                own_dropped,
                 in_rings: counts.in_rings,
                 late: counts.late,
                 overflowed: counts.overflowed,
