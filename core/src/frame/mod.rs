@@ -39,13 +39,15 @@ mod id;
 mod message;
 mod origin;
 mod read;
+mod record;
 mod select;
 mod write;
 
 pub use id::RecordId;
 pub use message::{Message, Part};
 pub use origin::{Origin, OriginKind};
-pub use read::{Batch, Record};
+pub use read::Batch;
+pub use record::Record;
 pub use select::select;
 pub use write::{BatchBuilder, FrameMeta, LoggerRef, ThreadRef};
 
