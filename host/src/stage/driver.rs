@@ -254,7 +254,10 @@ impl Driver {
             .load(std::sync::atomic::Ordering::Acquire)
             > 0;
         let waits_for_feeders = fed && now < drain.give_up;
-        let idle = self.lanes.is_empty() && self.handovers.is_empty() && !self.holds_fenced();
+        // An instance that is just being made has to be let go of, too.
+        let changing = self.slot.phase == SlotPhase::Changing;
+        let idle =
+            self.lanes.is_empty() && self.handovers.is_empty() && !self.holds_fenced() && !changing;
         idle && !waits_for_feeders && self.shared.lock().is_idle()
     }
 
@@ -289,7 +292,7 @@ impl Driver {
         if self.is_fenced() {
             return Mode::Fenced;
         }
-        if self.slot.successor.is_some() {
+        if self.slot.successor.is_some() || self.slot.swapping.is_some() {
             return Mode::Replacing;
         }
         match self.slot.phase {

@@ -53,7 +53,7 @@ impl fmt::Debug for Seat {
 /// What the task is asked to do.
 pub(super) enum Command {
     /// Puts a successor into the slot, and says whether it serves.
-    Replace(Seat, oneshot::Sender<Result<(), Failure>>),
+    Replace(Seat, Reply),
     /// Tries a quarantined or held target again at once.
     Retry,
     /// Uses the instance no more, whatever it is doing.
@@ -72,7 +72,20 @@ pub(super) struct Slot {
     /// Why what comes of the change under way is not to be used.
     pub condemned: Option<Failure>,
     /// A successor that waits for its turn.
-    pub successor: Option<(Seat, oneshot::Sender<Result<(), Failure>>)>,
+    pub successor: Option<(Seat, Reply)>,
+    /// The one whose turn it is.
+    pub swapping: Option<Swapping>,
+}
+
+/// Tells whoever asked for a successor whether it serves.
+pub(super) type Reply = oneshot::Sender<Result<(), Failure>>;
+
+/// A successor that is being put into the slot.
+pub(super) struct Swapping {
+    pub seat: Seat,
+    pub reply: Reply,
+    /// What went on in the slot before, and does again if nothing comes of it.
+    pub was: SlotPhase,
 }
 
 /// What is going on in the slot.
@@ -102,6 +115,7 @@ impl Slot {
             rounds: 0,
             condemned: None,
             successor: None,
+            swapping: None,
         }
     }
 
@@ -177,10 +191,12 @@ pub(super) enum Swapped {
     Undone(Failure, Option<Failure>),
 }
 
-/// Puts a successor in the place of an instance that has settled.
+/// Puts a successor in the place of an instance that has settled. Only one that `serves` is flushed
+/// before, and activated again if nothing comes of it.
 pub(super) async fn swap(
     seat: Seat,
     old: Option<Arc<dyn Instance>>,
+    serves: bool,
     patience: Patience,
 ) -> Swapped {
     let created = match seat.instance {
@@ -191,7 +207,7 @@ pub(super) async fn swap(
         Ok(instance) => instance,
         Err(failure) => return Swapped::Undone(failure, None),
     };
-    if let Some(old) = &old {
+    if let Some(old) = old.as_ref().filter(|_| serves) {
         // What it has delivered is delivered; that it cannot be made durable shows at its end.
         drop(bounded("flush", patience.end, old.flush(patience.end)).await);
     }
@@ -205,7 +221,7 @@ pub(super) async fn swap(
         Err(failure) => failure,
     };
     drop(bounded("shutdown", patience.end, successor.shutdown(patience.end)).await);
-    let back = match old {
+    let back = match old.filter(|_| serves) {
         Some(old) => bounded("activate", patience.start, old.activate())
             .await
             .err(),

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::driver::{Done, Driver};
 use super::event::EventKind;
 use super::ledger::DropReason;
-use super::slot::{Command, Patience, Seat, SlotPhase, Swapped, bounded, start, swap};
+use super::slot::{Command, Patience, Seat, SlotPhase, Swapped, Swapping, bounded, start, swap};
 use super::state::{Ended, Phase};
 use super::status::Mode;
 
@@ -53,16 +53,19 @@ impl Driver {
         if !self.slot.wants_change(now) || self.is_attempting() || self.gives_up(now) {
             return false;
         }
-        if let Some((seat, _)) = &self.slot.successor {
+        if let Some((seat, reply)) = self.slot.successor.take() {
             // What a fenced attempt may still write to is nobody else's.
-            if self.is_fenced() && self.slot.shares_resources(seat) {
+            if self.is_fenced() && self.slot.shares_resources(&seat) {
+                self.slot.successor = Some((seat, reply));
                 return false;
             }
-            let seat = seat.clone();
+            let was = std::mem::replace(&mut self.slot.phase, SlotPhase::Changing);
+            let next = seat.clone();
+            self.slot.swapping = Some(Swapping { seat, reply, was });
             let (old, patience) = (self.slot.instance.clone(), self.patience());
-            self.slot.phase = SlotPhase::Changing;
+            let serves = was == SlotPhase::Active;
             self.start(
-                async move { Done::Swap(swap(seat, old, patience).await) },
+                async move { Done::Swap(swap(next, old, serves, patience).await) },
                 |failure| Done::Swap(Swapped::Undone(failure.clone(), Some(failure))),
             );
             return true;
@@ -133,7 +136,7 @@ impl Driver {
 
     /// A replacement has come to its end.
     pub(super) fn swapped(&mut self, swapped: Swapped) {
-        let Some((seat, reply)) = self.slot.successor.take() else {
+        let Some(Swapping { seat, reply, was }) = self.slot.swapping.take() else {
             return;
         };
         let result = match swapped {
@@ -148,11 +151,10 @@ impl Driver {
                 self.shared.tell(EventKind::ReplaceFailed {
                     failure: failure.clone(),
                 });
-                match (back, &self.slot.instance) {
-                    (None, Some(_)) => self.slot.phase = SlotPhase::Active,
+                match back {
+                    None => self.slot.phase = was,
                     // The old one does not come back as it was: it is built anew.
-                    (Some(back), _) => self.start_failed(back),
-                    (None, None) => self.slot.phase = SlotPhase::Vacant,
+                    Some(back) => self.start_failed(back),
                 }
                 Err(failure)
             }
@@ -208,7 +210,9 @@ impl Driver {
         }
         self.lose_line();
         self.tell();
-        if let Some((_, reply)) = self.slot.successor.take() {
+        let waiting = self.slot.successor.take().map(|(_, reply)| reply);
+        let turning = self.slot.swapping.take().map(|swapping| swapping.reply);
+        for reply in waiting.into_iter().chain(turning) {
             let message = "the target was disposed of first";
             drop(reply.send(Err(Failure::new(Class::Cancelled, message))));
         }
@@ -232,7 +236,14 @@ impl Driver {
         self.shared.freed.raise();
         // What is fenced runs on: dropping it would not end it, and it may still be told to.
         let mut jobs = std::mem::take(&mut self.jobs);
-        tokio::spawn(async move { while jobs.next().await.is_some() {} });
+        tokio::spawn(async move {
+            while let Some(done) = jobs.next().await {
+                // An instance that came too late to serve still lets go.
+                if let Done::Start(Ok(late)) | Done::Swap(Swapped::Done(late)) = done {
+                    drop(bounded("shutdown", LAST_MOMENT, late.shutdown(LAST_MOMENT)).await);
+                }
+            }
+        });
     }
 
     /// Lets go of the instance, in what is left of the time.

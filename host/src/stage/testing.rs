@@ -80,6 +80,7 @@ pub(crate) struct World {
     release: Notify,
     under_way: Mutex<(usize, usize)>,
     resources: Mutex<Vec<String>>,
+    start_takes: Mutex<Duration>,
 }
 
 impl World {
@@ -100,6 +101,11 @@ impl World {
     /// The next activations fail.
     pub(crate) fn fail_activations(&self, failures: impl IntoIterator<Item = Failure>) {
         self.activations.lock().unwrap().extend(failures);
+    }
+
+    /// How long creations take from now on.
+    pub(crate) fn take_to_start(&self, time: Duration) {
+        *self.start_takes.lock().unwrap() = time;
     }
 
     pub(crate) fn claim(&self, resource: &str) {
@@ -276,6 +282,10 @@ impl Maker for ScriptedMaker {
     fn create(&self) -> BoxFuture<'_, Result<Arc<dyn Instance>, Failure>> {
         Box::pin(async move {
             self.0.note(Call::Create);
+            let takes = *self.0.start_takes.lock().unwrap();
+            if !takes.is_zero() {
+                tokio::time::sleep(takes).await;
+            }
             match self.0.starts.lock().unwrap().pop_front() {
                 Some(failure) => Err(failure),
                 None => Ok(Arc::new(Scripted(Arc::clone(&self.0))) as Arc<dyn Instance>),

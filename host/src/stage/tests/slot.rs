@@ -167,3 +167,69 @@ async fn whatever_an_instance_is_doing_it_can_be_put_away_and_given_another_chan
     assert_eq!((bad.written(), good.written()), (vec![2], vec![1, 3]));
     assert_eq!(app.row().quarantines, 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_successor_that_comes_during_a_change_waits_for_it() {
+    let (old, second, third) = (World::new(), World::new(), World::new());
+    second.take_to_start(s(3));
+    let stage = stage("t", batches_of(1), &old, &[], Services::default());
+    settle_down().await;
+    let start = Instant::now();
+    let (first, last) = tokio::join!(stage.replace(seat(&second)), async {
+        pass(s(1)).await;
+        assert_eq!(stage.status().mode, Mode::Replacing);
+        stage.replace(seat(&third)).await
+    });
+    assert_eq!((first, last), (Ok(()), Ok(())));
+    assert_eq!(start.elapsed(), s(3));
+    accept(&stage, [1]);
+    settle_down().await;
+    assert_eq!(third.written(), [1]);
+    assert_eq!(second.calls().last(), Some(&Call::Shutdown), "each let go");
+    assert_eq!(stage.status().generation, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_successor_does_not_free_a_quarantined_instance() {
+    let (panics, new) = (World::new(), World::new());
+    panics.script([Step::Panic]);
+    new.fail_activations([refused()]);
+    let mut settings = batches_of(1);
+    settings.quarantine_after = 1;
+    let stage = stage("t", settings, &panics, &[], Services::default());
+    accept(&stage, [1]);
+    pass(s(1)).await;
+    assert_eq!(stage.replace(seat(&new)).await, Err(refused()));
+    assert_eq!(stage.status().mode, Mode::Quarantined);
+    let calls = panics.calls();
+    assert!(
+        !calls.contains(&Call::Flush),
+        "nothing is asked of it: {calls:?}"
+    );
+    pass(s(100)).await;
+    assert_eq!(panics.batches(), [[1]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_is_being_made_at_the_end_is_let_go_of() {
+    let world = World::new();
+    world.take_to_start(s(3));
+    let stage = stage("t", batches_of(1), &world, &[], Services::default());
+    settle_down().await;
+    stage.dispose(s(10)).await;
+    assert_eq!(
+        world.calls(),
+        [Call::Create, Call::Activate, Call::Shutdown]
+    );
+    let late = World::new();
+    late.take_to_start(s(20));
+    let stage = super::super::testing::stage("l", batches_of(1), &late, &[], Services::default());
+    settle_down().await;
+    stage.dispose(s(10)).await;
+    pass(s(20)).await;
+    assert_eq!(
+        late.calls().last(),
+        Some(&Call::Shutdown),
+        "although too late"
+    );
+}
