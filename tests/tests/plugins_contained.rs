@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rolog_core::delivery::{Class, Outcome};
+use rolog_core::delivery::{Class, Outcome, Verdict};
 use rolog_host::instance::{Instance, Maker};
 use rolog_host::loader::{Library, LoaderSettings};
 use rolog_plugin::Setup;
@@ -205,6 +205,12 @@ async fn instances_that_block_the_runtime_are_named_and_their_siblings_get_a_fre
     let waited = tokio::time::timeout(SOON, &mut stuck).await;
     assert!(waited.is_err(), "both threads are held");
     assert!(library.renew());
+    // It had not begun, so nothing of it can be there; the instance has to be built anew.
+    for outcome in [stuck.await, deliver(&sibling).await] {
+        assert_eq!(outcome.verdict(), Verdict::Fatal);
+        assert!(!outcome.failure().unwrap().maybe_written);
+    }
+    assert!(sibling.flush(LONG).await.is_err());
     let again = target(&library, json!({})).await;
     assert!(deliver(&again).await.is_delivered());
     assert_eq!(library.ping(LONG).await, Some(true));
@@ -212,7 +218,7 @@ async fn instances_that_block_the_runtime_are_named_and_their_siblings_get_a_fre
         assert!(library.renew());
     }
     assert!(!library.renew(), "it is bounded");
-    drop((hung, stuck));
+    drop(hung);
 }
 
 #[tokio::test]
