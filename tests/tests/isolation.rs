@@ -156,6 +156,15 @@ impl Told {
     }
 }
 
+/// Ends the load, also when what watches it fails.
+struct Stops<'a>(&'a AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Logs from [`THREADS`] threads until `enough`; returns how many records each has logged.
 fn load(host: &Host, enough: impl Fn() -> bool) -> Vec<u64> {
     let stop = AtomicBool::new(false);
@@ -178,10 +187,11 @@ fn load(host: &Host, enough: impl Fn() -> bool) -> Vec<u64> {
                 })
             })
             .collect();
+        let stops = Stops(&stop);
         while !enough() {
             std::thread::sleep(ROUND);
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stops);
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap())
@@ -268,6 +278,14 @@ fn targets_that_fail_panic_or_hang_in_any_way_disturb_nobody() {
     PEAK.store(before, Ordering::Relaxed);
     let begun = Instant::now();
     let logged = load(&host, || {
+        for target in host.metrics().targets {
+            let most = target.settings.max_bytes;
+            assert!(
+                target.queued_bytes <= most,
+                "{} of {most}: {target:?}",
+                target.queued_bytes
+            );
+        }
         let long = begun.elapsed() >= Duration::from_secs(seconds);
         // On a slow machine it takes longer until they are found; not for ever.
         long && (told.both_are_found() || begun.elapsed() >= LONG + Duration::from_secs(seconds))
