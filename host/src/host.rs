@@ -24,6 +24,7 @@ use crate::ledger::{Ledger, PumpCounts};
 use crate::loader::{Loader, LoaderSettings};
 use crate::metrics::{Exporter, FacadeMeter, Snapshot};
 use crate::outlets::{Outlets, Wanted};
+use crate::panic_hook;
 use crate::pipeline::{Link, Pipeline, Pressure, Shape, Traits, start_stages};
 use crate::pump::Pump;
 use crate::reload::{self, Cause, Generation, Plan, Watch};
@@ -274,8 +275,17 @@ impl Host {
         done.unwrap_or_else(|_cancelled| Err(Error::disposed()))
     }
 
-    /// Runs a future on the pipeline's runtime and waits for it on this thread, on a condition and
-    /// not by driving it: the thread may belong to another runtime.
+    /// Turns a panic of the service into a record of level critical of the logger `panic`, and lets
+    /// the panicking thread wait for the delivery of everything that is queued, at most `most`. The
+    /// hook that there was before is called after that.
+    ///
+    /// Threads of the pipeline itself do not wait. Opt-in, because it changes the process' panic
+    /// hook, for as long as the process lives.
+    pub fn flush_on_panic(&self, most: Duration) {
+        let pipeline = Arc::downgrade(&self.pipeline);
+        panic_hook::install(pipeline, self.factory().clone(), most);
+    }
+
     fn run<F>(
         &self,
         deadline: Duration,
@@ -287,12 +297,8 @@ impl Host {
         /// What an orderly end takes beyond its deadline at most.
         const SLACK: Duration = Duration::from_secs(5);
         let future = future(Arc::clone(&self.pipeline));
-        let (done, answer) = std::sync::mpsc::sync_channel(1);
-        self.pipeline.runtime.spawn(async move {
-            // The caller may have given up.
-            let _ = done.try_send(future.await);
-        });
-        answer.recv_timeout(deadline.saturating_add(SLACK)).ok()
+        self.pipeline
+            .wait_for(deadline.saturating_add(SLACK), future)
     }
 }
 

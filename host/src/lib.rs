@@ -31,6 +31,7 @@ pub mod loader;
 mod masked;
 pub mod metrics;
 mod outlets;
+mod panic_hook;
 pub mod pattern;
 mod pipeline;
 mod pump;

@@ -210,6 +210,27 @@ impl Pipeline {
         left
     }
 
+    /// Runs a future on the pipeline's runtime and waits for it on this thread, on a condition and
+    /// not by driving it: the thread may belong to another runtime. `None` when it took longer than
+    /// `most`.
+    pub(crate) fn wait_for<F>(&self, most: Duration, future: F) -> Option<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let (done, answer) = sync_channel(1);
+        self.runtime.spawn(async move {
+            // The caller may have given up.
+            let _ = done.try_send(future.await);
+        });
+        answer.recv_timeout(most).ok()
+    }
+
+    /// [`Pipeline::flush`] for a thread that may wait, but no longer than this.
+    pub(crate) fn flush_and_wait(self: &Arc<Self>, most: Duration) {
+        // What is still queued then goes on being delivered.
+        let _ = self.wait_for(most, Arc::clone(self).flush(most));
+    }
+
     /// The stages, each before those that it falls back to.
     fn in_feeding_order(&self) -> Vec<Stage> {
         let shape = self.shape();

@@ -347,6 +347,12 @@ fn with_scratch(use_it: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
+/// Whether this thread is asking a value that is being logged. For the host crate.
+#[doc(hidden)]
+pub fn is_capturing() -> bool {
+    DEPTH.try_with(Cell::get).unwrap_or(0) > 0
+}
+
 /// How deep this thread is in values that log while they are being logged.
 struct Depth;
 
