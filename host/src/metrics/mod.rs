@@ -17,6 +17,7 @@ mod facade;
 mod page;
 mod server;
 mod snapshot;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -26,3 +27,4 @@ pub use self::facade::{FacadeMeter, describe, publish};
 pub use self::page::{CONTENT_TYPE, render};
 pub use self::server::{Look, PrometheusPage};
 pub use self::snapshot::Snapshot;
+pub use self::table::markdown;

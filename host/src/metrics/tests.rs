@@ -73,6 +73,16 @@ fn names_follow_prometheus_conventions() {
     }
 }
 
+#[test]
+fn the_docs_list_every_metric() {
+    let docs = include_str!("../../../docs/metrics.md");
+    let table = markdown();
+    assert!(
+        docs.contains(&table),
+        "docs/metrics.md wants this table:\n{table}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_page_has_every_series_with_its_number() {
     let stages = stages().await;
