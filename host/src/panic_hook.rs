@@ -18,12 +18,12 @@ use crate::pipeline::Pipeline;
 pub(crate) fn install(pipeline: Weak<Pipeline>, factory: LoggerFactory, most: Duration) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        if !is_capturing() {
-            if let Some(running) = pipeline.upgrade().filter(|p| !p.is_forked()) {
-                record(&factory, info);
-                if !is_ours(std::thread::current().name()) {
-                    running.flush_and_wait(most);
-                }
+        if !is_capturing()
+            && let Some(running) = pipeline.upgrade().filter(|p| !p.is_forked())
+        {
+            record(&factory, info);
+            if !is_ours(std::thread::current().name()) {
+                running.flush_and_wait(most);
             }
         }
         before(info);
