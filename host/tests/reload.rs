@@ -270,7 +270,7 @@ fn a_storm_of_reloads_loses_and_doubles_nothing() {
                     info!(log, "numbered", n = n);
                     n += 1;
                     // Slow enough that no queue overflows: this is about reloads.
-                    if n % 4 == 0 {
+                    if n.is_multiple_of(4) {
                         std::thread::park_timeout(Duration::from_millis(1));
                     }
                 }
