@@ -419,6 +419,14 @@ impl Pipeline {
         Error::disposed("the pipeline has been disposed")
     }
 
+    /// Whether a stage has no room because a reload took its target away. Its successor in the
+    /// routes, if there is one, is in force by then: a stage ends only after that.
+    fn has_left(&self, stage: &Stage, why: NoRoom) -> bool {
+        why == NoRoom::Disposed
+            && !self.closing.load(Ordering::Acquire)
+            && !self.shape().stages.values().any(|now| now.is_same(stage))
+    }
+
     fn no_room(target: &str, why: NoRoom) -> Error {
         match why {
             NoRoom::Disposed => Self::disposed(),
@@ -504,32 +512,41 @@ impl Backend for Pipeline {
     }
 
     fn reserve(&self, request: RoomRequest) -> BoxFuture<'static, Result<u64, Error>> {
-        let slots = Arc::clone(&self.slots);
-        let routes = self.routes.get();
-        let closing = self.closing.load(Ordering::Acquire);
+        let this = self.this.upgrade();
         Box::pin(async move {
-            if closing {
-                return Err(Self::disposed());
-            }
-            let stages = routes.stages_of(&request.logger, request.level);
-            if stages.is_empty() && !request.receipt {
-                return Ok(0);
-            }
+            let this = this.ok_or_else(Self::disposed)?;
             loop {
-                match try_all(&stages, request.bytes) {
-                    Ok(room) => return Ok(slots.add(room, request.receipt)),
-                    Err(Blocked::By(index)) => {
+                if this.closing.load(Ordering::Acquire) {
+                    return Err(Self::disposed());
+                }
+                // A reload may take away what this record waits for.
+                let replaced = this.routes.replaced();
+                let stages = this
+                    .routes
+                    .get()
+                    .stages_of(&request.logger, request.level);
+                if stages.is_empty() && !request.receipt {
+                    return Ok(0);
+                }
+                let blocked = match try_all(&stages, request.bytes) {
+                    Ok(room) => return Ok(this.slots.add(room, request.receipt)),
+                    Err(blocked) => blocked,
+                };
+                let (stage, why) = match blocked {
+                    Blocked::By(index) => {
                         let stage = &stages[index];
-                        drop(
-                            stage
-                                .reserve(1, request.bytes)
-                                .await
-                                .map_err(|why| Self::no_room(stage.name(), why))?,
-                        );
+                        tokio::select! {
+                            () = replaced => continue,
+                            room = stage.reserve(1, request.bytes) => match room {
+                                Ok(_) => continue,
+                                Err(why) => (stage, why),
+                            },
+                        }
                     }
-                    Err(Blocked::For(index, why)) => {
-                        return Err(Self::no_room(stages[index].name(), why));
-                    }
+                    Blocked::For(index, why) => (&stages[index], why),
+                };
+                if !this.has_left(stage, why) {
+                    return Err(Self::no_room(stage.name(), why));
                 }
             }
         })
@@ -538,19 +555,21 @@ impl Backend for Pipeline {
     fn reserve_blocking(&self, request: RoomRequest) -> Result<u64, Error> {
         /// One wait; then the look is repeated.
         const TURN: Duration = Duration::from_secs(1);
-        if self.closing.load(Ordering::Acquire) {
-            return Err(Self::disposed());
-        }
-        let stages = self.routes.get().stages_of(&request.logger, request.level);
-        if stages.is_empty() && !request.receipt {
-            return Ok(0);
-        }
         loop {
+            if self.closing.load(Ordering::Acquire) {
+                return Err(Self::disposed());
+            }
+            // Each time anew: a reload may take away what this record waits for.
+            let stages = self.routes.get().stages_of(&request.logger, request.level);
+            if stages.is_empty() && !request.receipt {
+                return Ok(0);
+            }
             match try_all(&stages, request.bytes) {
                 Ok(room) => return Ok(self.slots.add(room, request.receipt)),
                 Err(Blocked::By(index)) => {
                     drop(stages[index].reserve_blocking(1, request.bytes, TURN));
                 }
+                Err(Blocked::For(index, why)) if self.has_left(&stages[index], why) => {}
                 Err(Blocked::For(index, why)) => {
                     return Err(Self::no_room(stages[index].name(), why));
                 }

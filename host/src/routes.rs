@@ -37,6 +37,8 @@ impl Routes {
 pub(crate) struct InForce {
     version: std::sync::atomic::AtomicU64,
     routes: std::sync::RwLock<Arc<Routes>>,
+    /// Wakes those that wait for room where the routes before led.
+    replaced: tokio::sync::Notify,
 }
 
 impl InForce {
@@ -44,6 +46,7 @@ impl InForce {
         InForce {
             version: std::sync::atomic::AtomicU64::new(1),
             routes: std::sync::RwLock::new(Arc::new(routes)),
+            replaced: tokio::sync::Notify::new(),
         }
     }
 
@@ -65,5 +68,11 @@ impl InForce {
         *current = Arc::new(routes);
         self.version
             .fetch_add(1, std::sync::atomic::Ordering::Release);
+        self.replaced.notify_waiters();
+    }
+
+    /// Completes at the next [`InForce::set`] after the call.
+    pub(crate) fn replaced(&self) -> tokio::sync::futures::Notified<'_> {
+        self.replaced.notified()
     }
 }

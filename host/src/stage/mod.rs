@@ -280,14 +280,25 @@ impl Stage {
     /// # Errors
     /// The successor could not be created or activated; the old instance goes on.
     pub async fn replace(&self, successor: Seat) -> Result<(), Failure> {
+        self.begin_replace(successor).await
+    }
+
+    /// Starts what [`Stage::replace`] waits for: of two successors the later call's one stays,
+    /// whichever is waited for first.
+    pub(crate) fn begin_replace(
+        &self,
+        successor: Seat,
+    ) -> impl Future<Output = Result<(), Failure>> + Send + use<> {
         let (reply, answer) = oneshot::channel();
         self.command(Command::Replace(successor, reply));
-        answer.await.unwrap_or_else(|_| {
-            Err(Failure::new(
-                Class::Cancelled,
-                "the target was disposed of before",
-            ))
-        })
+        async move {
+            answer.await.unwrap_or_else(|_| {
+                Err(Failure::new(
+                    Class::Cancelled,
+                    "the target was disposed of before",
+                ))
+            })
+        }
     }
 
     /// Tries a target that holds, is quarantined or could not start again at once.
@@ -339,6 +350,11 @@ impl Stage {
     /// All stages can be disposed of at once: one that others fall back to waits for them.
     pub async fn dispose(&self, deadline: Duration) -> TargetReport {
         self.begin_dispose(deadline);
+        self.ended().await
+    }
+
+    /// Waits for the end of a stage that is, or will be, disposed of.
+    pub(crate) async fn ended(&self) -> TargetReport {
         loop {
             let progress = self.shared.progress.notified();
             tokio::pin!(progress);
