@@ -2,10 +2,12 @@
 //! is linked in, or one of the targets that come with the host.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rolog_core::BoxTarget;
 use rolog_plugin::Setup;
+use tokio::sync::mpsc::Sender;
 
 use crate::builtin::{self, Builtin, Memory, builtin};
 use crate::config::{PipelineSpec, Problem, Problems, SettingPath, TargetName, TargetSpec};
@@ -13,11 +15,16 @@ use crate::in_process::InProcessMaker;
 use crate::instance::Maker;
 use crate::loader::{Cause, Library, Loader};
 use crate::masked::masked;
+use crate::reload::Watch;
 
 /// A target of the configuration, checked and ready to be made.
 pub(crate) struct Prepared {
     pub(crate) maker: Arc<dyn Maker>,
     pub(crate) warnings: Vec<Problem>,
+    /// The plugin's, if it has one.
+    pub(crate) library: Option<Library>,
+    /// The target's, if it is one.
+    memory: Option<Memory>,
 }
 
 /// Every target of a configuration, by name.
@@ -28,8 +35,10 @@ pub(crate) struct Catalog {
     loader: Mutex<Loader>,
     linked: BTreeMap<String, Library>,
     /// Targets that the service built itself, under the names that the configuration gives them.
-    in_process: Mutex<BTreeMap<String, BoxTarget>>,
+    in_process: BTreeMap<String, Arc<InProcessMaker>>,
     memories: Mutex<BTreeMap<String, Memory>>,
+    /// Over the files of libraries, if they are watched.
+    watch: OnceLock<Watch>,
 }
 
 /// The plugin name of a target that the service built itself.
@@ -45,11 +54,16 @@ impl Catalog {
             let library = loader.link(plugin);
             (library.info().name.clone(), library)
         });
+        let in_process = in_process.into_iter().map(|(name, target)| {
+            let maker = InProcessMaker::new(&name, target);
+            (name, Arc::new(maker))
+        });
         Catalog {
             linked: linked.collect(),
             loader: Mutex::new(loader),
-            in_process: Mutex::new(in_process),
+            in_process: in_process.collect(),
             memories: Mutex::default(),
+            watch: OnceLock::new(),
         }
     }
 
@@ -61,6 +75,36 @@ impl Catalog {
     pub(crate) fn follow(&self, spec: &PipelineSpec) {
         let mut loader = lock(&self.loader);
         *loader = loader.searching(spec.search());
+    }
+
+    /// Tells through `changes` when a library may have another content than before.
+    ///
+    /// # Errors
+    /// There is no thread for it.
+    pub(crate) fn watch(&self, spec: &PipelineSpec, changes: Sender<()>) -> std::io::Result<()> {
+        // A host watches once, when it starts.
+        let _ = self.watch.set(Watch::start(self.files(spec), changes)?);
+        Ok(())
+    }
+
+    /// Watches the libraries that `spec` names from now on.
+    pub(crate) fn watch_those_of(&self, spec: &PipelineSpec) {
+        if let Some(watch) = self.watch.get() {
+            watch.set_files(self.files(spec));
+        }
+    }
+
+    /// Where the libraries that `spec` names are, or might come to be found.
+    fn files(&self, spec: &PipelineSpec) -> BTreeSet<PathBuf> {
+        let loader = self.loader().searching(spec.search());
+        let plugins = spec.targets().values();
+        let plugins = plugins.map(|target| target.plugin.as_str());
+        let elsewhere = |name: &&str| {
+            let known = *name == IN_PROCESS || builtin::NAMES.contains(name);
+            !known && !self.linked.contains_key(*name)
+        };
+        let plugins = plugins.filter(elsewhere);
+        plugins.flat_map(|name| loader.candidates(name)).collect()
     }
 
     /// Checks every target of `spec` and finds what it is made of. Nothing is connected, opened or
@@ -118,6 +162,8 @@ impl Catalog {
             Ok(Prepared {
                 maker,
                 warnings: Vec::new(),
+                library: None,
+                memory: None,
             })
         };
         let own = plugin == IN_PROCESS;
@@ -132,8 +178,8 @@ impl Catalog {
             return Err(vec![problem.expected("no `isolate` here, or a plugin")]);
         }
         if own {
-            return match self.take_in_process(name) {
-                Some(own) => plain(Arc::new(InProcessMaker::new(name.as_str(), own))),
+            return match self.in_process.get(name.as_str()) {
+                Some(own) => plain(Arc::clone(own) as _),
                 None => Err(vec![spec.refusal(
                     name,
                     "",
@@ -144,8 +190,10 @@ impl Catalog {
         match builtin(plugin, name.as_str(), target.config.value()) {
             Some(Ok(Builtin::Maker(maker))) => return plain(maker),
             Some(Ok(Builtin::Memory(memory))) => {
-                lock(&self.memories).insert(name.to_string(), memory.clone());
-                return plain(Arc::new(memory));
+                return Ok(Prepared {
+                    memory: Some(memory.clone()),
+                    ..plain(Arc::new(memory))?
+                });
             }
             Some(Err(refused)) => {
                 return Err(vec![spec.refusal(name, &refused.path, refused.what)]);
@@ -182,6 +230,8 @@ impl Catalog {
                 spec.secrets(),
             ),
             warnings,
+            library: Some(library),
+            memory: None,
         })
     }
 
@@ -221,9 +271,55 @@ impl Catalog {
         lock(&self.memories).get(target).cloned()
     }
 
-    fn take_in_process(&self, name: &TargetName) -> Option<BoxTarget> {
-        lock(&self.in_process).remove(name.as_str())
+    /// From now on these are the memories that can be looked at.
+    pub(crate) fn show(&self, memories: BTreeMap<String, Memory>) {
+        lock(&self.memories).extend(memories);
     }
+
+    /// Of the targets that use these libraries, those whose library's file has another content by
+    /// now.
+    ///
+    /// # Errors
+    /// Files that are gone or cannot be read, each at the target that needs it.
+    pub(crate) fn rebuilt(
+        &self,
+        spec: &PipelineSpec,
+        used: &BTreeMap<TargetName, Library>,
+    ) -> Result<BTreeSet<TargetName>, Problems> {
+        let loader = self.loader().searching(spec.search());
+        let mut found = BTreeMap::new();
+        let (mut changed, mut problems) = (BTreeSet::new(), Vec::new());
+        for (name, library) in used {
+            let (Some(digest), Some(target)) = (library.info().digest, spec.target(name.as_str()))
+            else {
+                continue;
+            };
+            let plugin = target.plugin.as_str();
+            let now = found
+                .entry(plugin)
+                .or_insert_with(|| loader.digest(plugin).map_err(|error| error.to_string()));
+            match now {
+                Ok(now) if *now == digest => {}
+                Ok(_) => drop(changed.insert(name.clone())),
+                Err(error) => {
+                    let path = SettingPath::root().key("targets").key(name.as_str());
+                    problems.push(spec.problem_at(path.key("plugin"), error.clone()));
+                }
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(changed),
+            false => Err(Problems::new(problems)),
+        }
+    }
+}
+
+/// The memories among these targets.
+pub(crate) fn memories(prepared: &PreparedTargets) -> BTreeMap<String, Memory> {
+    let memories = prepared.iter();
+    memories
+        .filter_map(|(name, target)| Some((name.to_string(), target.memory.clone()?)))
+        .collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -15,7 +15,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 
 use crate::builtin::Memory;
-use crate::catalog::{Catalog, PreparedTargets};
+use crate::catalog::{Catalog, PreparedTargets, memories};
 use crate::config::{self, Env, PipelineSpec, Problem};
 use crate::dead_letters::DeadLetterSettings;
 use crate::error::Error;
@@ -27,7 +27,7 @@ use crate::outlets::{Outlets, Wanted};
 use crate::panic_hook;
 use crate::pipeline::{Link, Pipeline, Pressure, Shape, Traits, start_stages};
 use crate::pump::Pump;
-use crate::reload::{self, Cause, Generation, Plan, Watch};
+use crate::reload::{self, Cause, Generation, Plan, PluginVersions, Watch};
 use crate::replay::Replay;
 use crate::report::Report;
 use crate::routes::InForce;
@@ -250,11 +250,43 @@ impl Host {
     /// # Errors
     /// There is none, or it does not run any more; the present one goes on then.
     pub async fn rollback(&self) -> Result<Generation, Error> {
-        let before = self.pipeline.shape().before.clone();
-        let before = *before.ok_or_else(Error::no_generation_before)?;
         let (pipeline, catalog) = (Arc::clone(&self.pipeline), Arc::clone(&self.catalog));
-        self.spawned(async move { pipeline.apply(&catalog, before, Cause::Rollback).await })
+        self.spawned(async move { pipeline.roll_back(&catalog).await })
             .await
+    }
+
+    /// Takes up new builds of plugins: a library whose file has another content than the one that
+    /// was loaded from it is loaded beside that, and the targets that use it get new instances, as
+    /// if their settings had changed. Returns the generation in force: the one before, where every
+    /// library is as it was.
+    ///
+    /// # Errors
+    /// A library that cannot be loaded, one too many of a plugin ([`HostBuilder::plugin_versions`]),
+    /// or an instance that cannot be made, each at the target that it is for. Nothing has changed
+    /// then. An instance that is made and cannot be activated leaves the one before at work, which
+    /// is an [`Event`], and is tried again at the next reload.
+    pub async fn reload_plugins(&self) -> Result<Generation, Error> {
+        let (pipeline, catalog) = (Arc::clone(&self.pipeline), Arc::clone(&self.catalog));
+        self.spawned(async move { pipeline.reload_plugins(&catalog, Cause::Plugins).await })
+            .await
+    }
+
+    /// [`Host::reload_plugins`] for code without an async runtime.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn reload_plugins_blocking(&self) -> Result<Generation, Error> {
+        let catalog = Arc::clone(&self.catalog);
+        self.run(RELOAD_PATIENCE, |pipeline| async move {
+            pipeline.reload_plugins(&catalog, Cause::Plugins).await
+        })
+        .unwrap_or_else(|| Err(Error::disposed()))
+    }
+
+    /// The plugins that this process has loaded or linked in, by name: their versions, which of
+    /// them this pipeline's targets use, and how many more there may be.
+    pub fn plugins(&self) -> BTreeMap<String, PluginVersions> {
+        self.pipeline.plugins(&self.catalog)
     }
 
     /// What [`Host::reconfigure`] would do with this configuration, without doing it.
@@ -341,6 +373,8 @@ pub struct HostBuilder {
     on_event: Vec<OnEvent>,
     outlets: Wanted,
     unwatched: bool,
+    plugin_versions: Option<usize>,
+    watch_plugins: bool,
 }
 
 type OnEvent = Box<dyn Fn(&Event) + Send + Sync>;
@@ -424,13 +458,29 @@ impl HostBuilder {
         self
     }
 
+    /// Whether new builds of plugins are taken up as their files change; they are not unless this
+    /// says so. [`Host::reload_plugins`] works either way.
+    pub fn watch_plugins(mut self, watch: bool) -> Self {
+        self.watch_plugins = watch;
+        self
+    }
+
+    /// How many versions of one plugin this process may load, 32 unless set: libraries are never
+    /// closed, so each new build costs the memory of its code for good. A further one is refused,
+    /// and the targets keep theirs.
+    pub fn plugin_versions(mut self, limit: usize) -> Self {
+        self.plugin_versions = Some(limit);
+        self
+    }
+
     /// Checks the configuration, the plugins' part of it included, and starts nothing.
     ///
     /// # Errors
     /// Everything that is wrong, each at its place. Otherwise the warnings.
     pub fn check(self) -> Result<Vec<Problem>, Error> {
         let spec = self.source.read(&self.env.unwrap_or_else(Env::process))?;
-        let loader = Loader::new(loader_settings(&spec), Arc::new(()));
+        let settings = loader_settings(&spec, self.plugin_versions);
+        let loader = Loader::new(settings, Arc::new(()));
         let catalog = Catalog::new(loader, self.linked, self.targets);
         let prepared = catalog.prepare(&spec)?;
         Ok(warnings(&spec, &prepared))
@@ -461,7 +511,7 @@ impl HostBuilder {
         let mut runtime = Background(Some(runtime));
         let link = Link::default();
         let voices = Arc::new(Voices::new(link.clone()));
-        let loader = Loader::new(loader_settings(&spec), voices);
+        let loader = Loader::new(loader_settings(&spec, self.plugin_versions), voices);
         let catalog = Catalog::new(loader, self.linked, self.targets);
         let prepared = catalog.prepare(&spec)?;
         let warnings = warnings(&spec, &prepared);
@@ -483,8 +533,9 @@ impl HostBuilder {
         };
         let epoch = random_epoch();
         let traits = prepared.iter();
-        let traits = traits.map(|(name, target)| (name.clone(), Traits::of(&*target.maker)));
+        let traits = traits.map(|(name, target)| (name.clone(), Traits::of(target)));
         let traits = traits.collect();
+        catalog.show(memories(&prepared));
         let stages = start_stages(&spec, prepared, &services, epoch, &handle)?;
         let min_level = self.min_level.unwrap_or(LoggerFactory::default_min_level());
         let files = FileSource::files_of(&spec);
@@ -517,6 +568,17 @@ impl HostBuilder {
         let watchdog = watchdog::watch(link, catalog.loader());
         pipeline.runtime.spawn(watchdog);
         let catalog = Arc::new(catalog);
+        if self.watch_plugins {
+            let (changes, changed) = tokio::sync::mpsc::channel(1);
+            catalog
+                .watch(&pipeline.shape().spec, changes)
+                .map_err(|error| Error::system("the watch over the plugins", error))?;
+            pipeline.runtime.spawn(reload::follow_plugins(
+                Arc::downgrade(&pipeline),
+                Arc::clone(&catalog),
+                changed,
+            ));
+        }
         if let Some(source) = source.as_ref().filter(|_| !self.unwatched) {
             let (changes, changed) = tokio::sync::mpsc::channel(1);
             source.watch(files, changes)?;
@@ -610,6 +672,8 @@ impl FileSource {
         catalog: &Arc<Catalog>,
         cause: Cause,
     ) -> Result<Generation, Error> {
+        // Read when its turn has come: whoever comes later must not be overtaken by an older file.
+        let one = pipeline.reloading.lock().await;
         let source = Arc::clone(self);
         let read = tokio::task::spawn_blocking(move || config::load(&source.path, &source.env));
         let applied = match read.await {
@@ -618,7 +682,8 @@ impl FileSource {
                 if let Some(watch) = self.watch.get() {
                     watch.set_files(self.watched(files));
                 }
-                pipeline.apply(catalog, spec, cause).await
+                let none = BTreeSet::new();
+                pipeline.take_over(&one, catalog, spec, cause, &none).await
             }
             Ok(Err(problems)) => Err(problems.into()),
             Err(_cancelled) => Err(Error::disposed()),
@@ -644,10 +709,12 @@ impl Drop for Background {
     }
 }
 
-fn loader_settings(spec: &PipelineSpec) -> LoaderSettings {
+fn loader_settings(spec: &PipelineSpec, versions: Option<usize>) -> LoaderSettings {
+    let defaults = LoaderSettings::default();
     LoaderSettings {
         search: spec.search().to_vec(),
-        ..LoaderSettings::default()
+        most_versions: versions.unwrap_or(defaults.most_versions),
+        ..defaults
     }
 }
 

@@ -16,13 +16,13 @@ use rolog_core::{BoxTarget, Error, Level, LoggerFactory, Threshold};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::catalog::PreparedTargets;
+use crate::catalog::{Prepared, PreparedTargets};
 use crate::config::{PipelineSpec, Problems, RingsSpec, Secrets, TargetName, TargetSpec};
 use crate::dead_letters::DeadLetterFile;
 use crate::feedback::{Feedback, OwnRecord};
 use crate::in_process::InProcessMaker;
-use crate::instance::Maker;
 use crate::ledger::{Ledger, PumpCounts, SourceRow};
+use crate::loader::Library;
 use crate::metrics::Snapshot;
 use crate::pump::Command;
 use crate::reload::History;
@@ -73,10 +73,14 @@ pub(crate) struct Shape {
     /// What each target's plugin said of it: what only one instance may use at a time, and the
     /// size of its batches.
     pub(crate) traits: BTreeMap<TargetName, Traits>,
+    /// The library of the instance in each slot, of those that have one.
+    pub(crate) serving: BTreeMap<TargetName, Library>,
+    /// Targets whose instance is being replaced, and the generation that asked for it last.
+    pub(crate) replacing: BTreeMap<TargetName, u32>,
     /// Targets whose successor could not be activated: an older instance is in their slot.
     pub(crate) stale: BTreeSet<TargetName>,
-    /// Stages of targets that are no longer named, until they have ended.
-    pub(crate) retiring: Vec<Stage>,
+    /// Targets that are no longer named, until they have ended.
+    pub(crate) retiring: Vec<Retiring>,
     /// The rows of those that have.
     pub(crate) removed: TargetRow,
     /// The configuration of the generation before.
@@ -91,15 +95,26 @@ pub(crate) struct Shape {
 pub(crate) struct Traits {
     pub(crate) resources: Vec<String>,
     pub(crate) preferred: Option<usize>,
+    /// The one that its instance is to be of.
+    pub(crate) library: Option<Library>,
 }
 
 impl Traits {
-    pub(crate) fn of(maker: &dyn Maker) -> Self {
+    pub(crate) fn of(prepared: &Prepared) -> Self {
         Traits {
-            resources: maker.resources(),
-            preferred: maker.preferred_batch(),
+            resources: prepared.maker.resources(),
+            preferred: prepared.maker.preferred_batch(),
+            library: prepared.library.clone(),
         }
     }
+}
+
+/// A target that is no longer named.
+#[derive(Clone)]
+pub(crate) struct Retiring {
+    pub(crate) stage: Stage,
+    pub(crate) resources: Vec<String>,
+    pub(crate) library: Option<Library>,
 }
 
 impl Shape {
@@ -115,7 +130,12 @@ impl Shape {
             spec,
             min_level,
             stages,
+            serving: traits
+                .iter()
+                .filter_map(|(name, traits)| Some((name.clone(), traits.library.clone()?)))
+                .collect(),
             traits,
+            replacing: BTreeMap::new(),
             stale: BTreeSet::new(),
             retiring: Vec::new(),
             removed: TargetRow::default(),
@@ -187,7 +207,7 @@ impl Pipeline {
         shape
             .stages
             .values()
-            .chain(&shape.retiring)
+            .chain(shape.retiring.iter().map(|going| &going.stage))
             .cloned()
             .collect()
     }
@@ -240,7 +260,8 @@ impl Pipeline {
         }
         order.reverse();
         let stages = order.iter().filter_map(|name| shape.stages.get(name));
-        shape.retiring.iter().chain(stages).cloned().collect()
+        let retiring = shape.retiring.iter().map(|going| &going.stage);
+        retiring.chain(stages).cloned().collect()
     }
 
     /// Ends everything, in order: callers, rings, queues, targets.
@@ -331,8 +352,8 @@ impl Pipeline {
                 .collect(),
             removed: {
                 let mut removed = shape.removed.clone();
-                for stage in &shape.retiring {
-                    removed.absorb(&stage.row());
+                for going in &shape.retiring {
+                    removed.absorb(&going.stage.row());
                 }
                 removed
             },
@@ -521,10 +542,7 @@ impl Backend for Pipeline {
                 }
                 // A reload may take away what this record waits for.
                 let replaced = this.routes.replaced();
-                let stages = this
-                    .routes
-                    .get()
-                    .stages_of(&request.logger, request.level);
+                let stages = this.routes.get().stages_of(&request.logger, request.level);
                 if stages.is_empty() && !request.receipt {
                     return Ok(0);
                 }

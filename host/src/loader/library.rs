@@ -1,8 +1,8 @@
 //! A plugin that can be used, whether it was loaded or is linked in.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rolog_plugin::abi::{Busy, ModuleRef};
@@ -60,18 +60,38 @@ pub(super) struct Plugin {
     /// The number under which the library itself speaks.
     pub(super) number: u64,
     pub(super) instances: AtomicU32,
+    /// Of the file.
+    pub(super) bytes: u64,
+    /// How many instances there are.
+    users: Mutex<u32>,
     hanging: Arc<AtomicU32>,
 }
 
 impl Plugin {
-    pub(super) fn new(info: LibraryInfo, module: ModuleRef, number: u64) -> Self {
+    pub(super) fn new(info: LibraryInfo, module: ModuleRef, number: u64, bytes: u64) -> Self {
         Plugin {
+            bytes,
+            users: Mutex::default(),
             info,
             module,
             number,
             instances: AtomicU32::new(0),
             hanging: Arc::default(),
         }
+    }
+
+    fn users(&self) -> std::sync::MutexGuard<'_, u32> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There is one instance more.
+    pub(super) fn enter(&self) {
+        *self.users() += 1;
+    }
+
+    /// There is one less.
+    pub(super) fn leave(&self) {
+        *self.users() -= 1;
     }
 
     /// A new number for an instance.
@@ -263,11 +283,30 @@ impl Library {
         self.plugin.module.renew().is_some_and(|renew| renew() != 0)
     }
 
+    /// Whether both are the same version of the same plugin.
+    pub(crate) fn is_same(&self, other: &Library) -> bool {
+        Arc::ptr_eq(&self.plugin, &other.plugin)
+    }
+
+    /// Ends the threads of a plugin that has no instance, in this or any other pipeline; they start
+    /// again with its next one.
+    pub(crate) async fn rest(&self, deadline: Duration) {
+        let ended = {
+            // Held so that no instance comes meanwhile.
+            let users = self.plugin.users();
+            if *users > 0 {
+                return;
+            }
+            self.plugin.module.quiesce()(millis(deadline))
+        };
+        // Threads that do not end are the plugin's own; nothing here waits for them.
+        let _ = tokio::time::timeout(deadline, ended).await;
+    }
+
     /// Ends the plugin's runtime and threads, once no instance is used any more; false when some
     /// did not end in time.
     pub async fn quiesce(&self, deadline: Duration) -> bool {
-        let millis = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-        let ended = self.plugin.module.quiesce()(millis);
+        let ended = self.plugin.module.quiesce()(millis(deadline));
         tokio::time::timeout(deadline, ended).await.unwrap_or(false)
     }
 }
@@ -278,6 +317,10 @@ impl std::fmt::Debug for Library {
             .field("info", &self.plugin.info)
             .finish_non_exhaustive()
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn encode(setup: &Setup) -> String {

@@ -130,16 +130,7 @@ impl Loader {
     /// # Errors
     /// No such library, or one that cannot be used.
     pub fn find(&self, name: &str) -> Result<Library, LoadError> {
-        let path = search::find(name, &self.settings.search).ok_or_else(|| {
-            let searched = self.settings.search.clone();
-            LoadError::new(
-                name,
-                Cause::NotFound {
-                    name: name.to_owned(),
-                    searched,
-                },
-            )
-        })?;
+        let path = self.locate(name)?;
         let bytes = self.read(&path)?;
         let probe = preflight::inspect(&bytes).map_err(|cause| LoadError::new(&path, cause))?;
         if probe.name != name {
@@ -150,6 +141,19 @@ impl Loader {
             return Err(LoadError::new(path, cause));
         }
         self.open(&path, &bytes)
+    }
+
+    fn locate(&self, name: &str) -> Result<PathBuf, LoadError> {
+        search::find(name, &self.settings.search).ok_or_else(|| {
+            let searched = self.settings.search.clone();
+            LoadError::new(
+                name,
+                Cause::NotFound {
+                    name: name.to_owned(),
+                    searched,
+                },
+            )
+        })
     }
 
     /// Loads the library in this file.
@@ -183,6 +187,39 @@ impl Loader {
     /// How many versions of each plugin this process has opened, by its name.
     pub fn versions() -> BTreeMap<String, usize> {
         registry::versions()
+    }
+
+    /// The digest of the library that [`Loader::find`] would load now, without loading it.
+    ///
+    /// # Errors
+    /// No such library, or none that can be read.
+    pub fn digest(&self, name: &str) -> Result<Digest, LoadError> {
+        Ok(copy::digest(&self.read(&self.locate(name)?)?))
+    }
+
+    /// Every file in which the plugin of this name may be found, in this order.
+    pub(crate) fn candidates(&self, name: &str) -> Vec<PathBuf> {
+        let folders = self.settings.search.iter();
+        folders.map(|folder| folder.join(file_name(name))).collect()
+    }
+
+    pub(crate) fn most_versions(&self) -> usize {
+        self.settings.most_versions
+    }
+
+    /// The versions that this process has loaded, of all plugins: what is known of each, and the
+    /// bytes of its file.
+    pub(crate) fn loaded(&self) -> Vec<(Library, u64)> {
+        let wrap = |plugin: Arc<library::Plugin>| {
+            let bytes = plugin.bytes;
+            let library = Library {
+                plugin,
+                events: Arc::clone(&self.events),
+                settings: Arc::clone(&self.settings),
+            };
+            (library, bytes)
+        };
+        registry::loaded().into_iter().map(wrap).collect()
     }
 
     #[allow(clippy::unused_self, reason = "reading is a step of the loader's")]

@@ -56,6 +56,7 @@ impl Maker for PluginMaker {
                 &self.library.events,
             );
             // From here on the instance is released, whatever happens.
+            plugin.enter();
             let instance = PluginInstance {
                 plugin: Arc::clone(plugin),
                 id,
@@ -132,6 +133,7 @@ impl Drop for PluginInstance {
     fn drop(&mut self) {
         self.plugin.module.release()(self.id);
         events::forget(self.id);
+        self.plugin.leave();
     }
 }
 

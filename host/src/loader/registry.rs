@@ -68,7 +68,7 @@ pub(super) fn load(
         });
         let opened = opened.map(|module| {
             let info = info(probe, Some((path, digest)));
-            Arc::new(Plugin::new(info, module, number))
+            Arc::new(Plugin::new(info, module, number, bytes.len() as u64))
         });
         // What the linker refused left nothing behind, and may be mended without a change of the
         // file.
@@ -89,7 +89,7 @@ pub(super) fn link(linked: Linked, level: Level, events: &Arc<dyn PluginEvents>)
             let number = events::new_library();
             events::listen(number, &probe.name, None, events);
             attach(linked.module(), number, true, level);
-            Arc::new(Plugin::new(info(probe, None), linked.module(), number))
+            Arc::new(Plugin::new(info(probe, None), linked.module(), number, 0))
         });
         Arc::clone(plugin)
     })
@@ -98,6 +98,16 @@ pub(super) fn link(linked: Linked, level: Level, events: &Arc<dyn PluginEvents>)
 /// How many versions of each plugin have been loaded, by its name.
 pub(super) fn versions() -> BTreeMap<String, usize> {
     with(|registry| registry.versions.clone())
+}
+
+/// The libraries that have been loaded and can be used, in the order of their names and numbers.
+pub(super) fn loaded() -> Vec<Arc<Plugin>> {
+    let mut all: Vec<Arc<Plugin>> = with(|registry| {
+        let opened = registry.opened.values().filter_map(|o| o.as_ref().ok());
+        opened.chain(registry.linked.values()).cloned().collect()
+    });
+    all.sort_by(|a, b| (&a.info.name, a.number).cmp(&(&b.info.name, b.number)));
+    all
 }
 
 fn attach(module: ModuleRef, number: u64, linked: bool, level: Level) {

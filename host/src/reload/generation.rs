@@ -21,6 +21,8 @@ pub enum Cause {
     Asked,
     /// Somebody asked for the generation before.
     Rollback,
+    /// A plugin has another build.
+    Plugins,
 }
 
 impl fmt::Display for Cause {
@@ -30,6 +32,7 @@ impl fmt::Display for Cause {
             Cause::Watched => "a file changed",
             Cause::Asked => "asked for",
             Cause::Rollback => "rolled back",
+            Cause::Plugins => "a plugin was built anew",
         })
     }
 }

@@ -12,11 +12,14 @@
 //! One reload at a time; a second one waits, and then sees the file as it is by then.
 
 mod generation;
+mod libraries;
+mod make;
 mod plan;
 mod watch;
 
 pub(crate) use generation::History;
 pub use generation::{Cause, Generation};
+pub use libraries::{PluginVersion, PluginVersions};
 pub use plan::{Plan, PlannedTarget};
 pub(crate) use watch::Watch;
 
@@ -26,19 +29,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rolog_core::Level;
-use rolog_core::delivery::{Class, Failure};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{MutexGuard, mpsc};
 
-use crate::catalog::{Catalog, PreparedTargets};
-use crate::config::{PipelineSpec, Problem, Problems, SettingPath, TargetChange, TargetName};
+use self::make::{Made, make, prepare};
+use crate::catalog::{Catalog, memories};
+use crate::config::{PipelineSpec, Problems, SettingPath, TargetChange, TargetName};
 use crate::error::Error;
-use crate::instance::{BoxFuture, Instance, Maker};
-use crate::pipeline::{Pipeline, Shape, Traits, stage_settings, start_stage};
-use crate::stage::{Seat, Stage};
-
-/// How long a new or changed target may take to be made; then the reload fails.
-const CREATE_DEADLINE: Duration = Duration::from_secs(30);
+use crate::loader::Library;
+use crate::pipeline::{Pipeline, Retiring, Shape, stage_settings, start_stage};
+use crate::stage::{Seat, Stage, StageSettings};
 
 /// How long a target that is no longer named has to deliver its queue; then what is left goes to its
 /// fallback, and to the dead letters.
@@ -46,6 +45,9 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long the pump has to take up new routes.
 const SWAP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a library that nobody uses any more has to end its threads.
+const REST_DEADLINE: Duration = Duration::from_secs(10);
 
 impl Pipeline {
     /// Puts `spec` in the place of what runs. Returns the generation that is in force then: the one
@@ -59,11 +61,43 @@ impl Pipeline {
         spec: PipelineSpec,
         cause: Cause,
     ) -> Result<Generation, Error> {
-        let _one = self.reloading.lock().await;
+        let one = self.reloading.lock().await;
+        self.take_over(&one, catalog, spec, cause, &BTreeSet::new())
+            .await
+    }
+
+    /// Goes back to the configuration before the present one.
+    ///
+    /// # Errors
+    /// There is none, or it does not run any more.
+    pub(crate) async fn roll_back(
+        self: &Arc<Self>,
+        catalog: &Arc<Catalog>,
+    ) -> Result<Generation, Error> {
+        let one = self.reloading.lock().await;
+        let before = self.shape().before.clone();
+        let before = *before.ok_or_else(Error::no_generation_before)?;
+        self.take_over(&one, catalog, before, Cause::Rollback, &BTreeSet::new())
+            .await
+    }
+
+    /// [`Pipeline::apply`] for whoever has the turn. The targets in `renew` get a new instance even
+    /// if their settings are what they were.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn take_over(
+        self: &Arc<Self>,
+        _turn: &MutexGuard<'_, ()>,
+        catalog: &Arc<Catalog>,
+        spec: PipelineSpec,
+        cause: Cause,
+        renew: &BTreeSet<TargetName>,
+    ) -> Result<Generation, Error> {
         if self.closing.load(Ordering::Acquire) {
             return Err(Error::disposed());
         }
-        let (changes, unchanged, kept_resources) = self.compare(&spec)?;
+        let (changes, unchanged, kept_resources) = self.compare(&spec, renew)?;
         if unchanged {
             let shape = self.shape();
             return Ok(shape.history.current().clone());
@@ -74,22 +108,41 @@ impl Pipeline {
             .map(|(name, _)| name.clone())
             .collect();
         let prepared = prepare(catalog, &spec, wanted, kept_resources).await?;
+        let shown = memories(&prepared);
         let made = make(&spec, prepared).await?;
         let generation = self.swap(spec, &changes, made, cause)?;
+        catalog.show(shown);
+        catalog.watch_those_of(&self.shape().spec);
         // From the barrier on no record goes by the old routes, so that what they alone named may
         // end.
-        let pipeline = Arc::clone(self);
-        let swapped = tokio::task::spawn_blocking(move || pipeline.barrier(SWAP_PATIENCE)).await;
-        if !matches!(swapped, Ok(true)) {
+        let gone = changes.values().any(|c| *c == TargetChange::Removed);
+        if self.routed_anew().await {
+            self.retire();
+        } else if gone {
             self.tell(
                 Level::Warning,
                 None,
                 "the pump is slow to take up the new routes; removed targets wait for it",
             );
+            let pipeline = Arc::clone(self);
+            self.runtime.spawn(async move {
+                while !pipeline.routed_anew().await {
+                    if pipeline.closing.load(Ordering::Acquire) {
+                        return;
+                    }
+                }
+                pipeline.retire();
+            });
         }
-        self.retire();
         self.tell(Level::Information, None, &generation.to_string());
         Ok(generation)
+    }
+
+    /// Waits until the pump routes by the routes in force, and no longer by those before.
+    async fn routed_anew(self: &Arc<Self>) -> bool {
+        let pipeline = Arc::clone(self);
+        let asked = tokio::task::spawn_blocking(move || pipeline.barrier(SWAP_PATIENCE));
+        matches!(asked.await, Ok(true))
     }
 
     /// What `spec` does with each target; whether it changes anything at all; and the resources of
@@ -101,6 +154,7 @@ impl Pipeline {
     fn compare(
         &self,
         spec: &PipelineSpec,
+        renew: &BTreeSet<TargetName>,
     ) -> Result<
         (
             BTreeMap<TargetName, TargetChange>,
@@ -111,11 +165,11 @@ impl Pipeline {
     > {
         let shape = self.shape();
         let diff = shape.spec.diff(spec);
-        fixed(&shape.spec, spec)?;
+        fixed(&shape, spec)?;
         let mut changes = diff.targets.clone();
         for (name, change) in &mut changes {
             // Its successor could not be activated: the instance in its slot is an older one.
-            let stale = shape.stale.contains(name);
+            let stale = shape.stale.contains(name) || renew.contains(name);
             if stale && matches!(change, TargetChange::Kept | TargetChange::Retuned) {
                 *change = TargetChange::Replaced;
             }
@@ -140,6 +194,14 @@ impl Pipeline {
         cause: Cause,
     ) -> Result<Generation, Error> {
         let mut shape = self.shape();
+        // Whoever ends the pipeline sees either none of it or all.
+        if self.closing.load(Ordering::Acquire) {
+            return Err(Error::disposed());
+        }
+        for name in spec.targets().keys() {
+            tuned(&spec, name, &made, &shape)?;
+        }
+        let number = shape.generation + 1;
         let mut stages = shape.stages.clone();
         let of = |change: TargetChange| {
             changes
@@ -153,10 +215,13 @@ impl Pipeline {
             let Some(new) = made.remove(&name) else {
                 continue;
             };
-            let seat = new.seat(&shape, &removed);
+            let seat = new.seat(new.waits_for(&shape, &removed));
             let (services, runtime) = (&self.services, &self.runtime);
             let stage = start_stage(&spec, &name, seat, &stages, services, self.epoch, runtime)?;
             stages.insert(name.clone(), stage);
+            if let Some(library) = new.traits.library.clone() {
+                shape.serving.insert(name.clone(), library);
+            }
             shape.traits.insert(name, new.traits);
         }
         for name in spec.targets().keys() {
@@ -168,13 +233,25 @@ impl Pipeline {
             let (Some(new), Some(stage)) = (made.remove(&name), stages.get(&name)) else {
                 continue;
             };
+            let going = new.waits_for(&shape, &removed);
+            let library = new.traits.library.clone();
             shape.traits.insert(name.clone(), new.traits);
-            self.replace(stage, name, Seat::with(new.maker, new.instance));
+            shape.replacing.insert(name.clone(), number);
+            let seat = Seat::with(new.maker, new.instance);
+            self.replace(stage, name, seat, library, number, going);
         }
         for name in &removed {
-            shape.traits.remove(name);
+            let traits = shape.traits.remove(name);
+            let library = shape.serving.remove(name);
             shape.stale.remove(name);
-            shape.retiring.extend(stages.remove(name));
+            shape.replacing.remove(name);
+            shape
+                .retiring
+                .extend(stages.remove(name).map(|stage| Retiring {
+                    stage,
+                    resources: traits.map(|traits| traits.resources).unwrap_or_default(),
+                    library,
+                }));
         }
         let generation = shape.history.add(&spec, changes, cause);
         shape.generation = generation.number;
@@ -190,97 +267,106 @@ impl Pipeline {
         Ok(generation)
     }
 
-    /// Lets a successor take an instance's place, when that has settled.
-    fn replace(self: &Arc<Self>, stage: &Stage, name: TargetName, seat: Seat) {
+    /// Lets a successor take an instance's place, when that has settled and those in `going` have
+    /// ended.
+    fn replace(
+        self: &Arc<Self>,
+        stage: &Stage,
+        name: TargetName,
+        seat: Seat,
+        library: Option<Library>,
+        number: u32,
+        going: Vec<Stage>,
+    ) {
+        // The order of two calls is that of two generations, so they are not left to their tasks.
+        let mut waiting = Some(seat);
+        let mut begun = match going.is_empty() {
+            true => waiting.take().map(|seat| stage.begin_replace(seat)),
+            false => None,
+        };
         let (stage, pipeline) = (stage.clone(), Arc::clone(self));
         self.runtime.spawn(async move {
-            let replaced = stage.replace(seat).await;
-            let mut shape = pipeline.shape();
-            // The stage tells of either as an event.
-            match replaced {
-                Ok(()) => shape.stale.remove(&name),
-                Err(_) => shape.stale.insert(name),
+            for stage in &going {
+                stage.ended().await;
+            }
+            if let Some(seat) = waiting {
+                let shape = pipeline.shape();
+                if shape.replacing.get(&name) != Some(&number) {
+                    return;
+                }
+                begun = Some(stage.begin_replace(seat));
+            }
+            let Some(begun) = begun else {
+                return;
             };
+            let replaced = begun.await;
+            let left = {
+                let mut shape = pipeline.shape();
+                let last = shape.replacing.get(&name) == Some(&number);
+                if last {
+                    shape.replacing.remove(&name);
+                }
+                // The stage tells of either as an event.
+                match replaced {
+                    Ok(()) => {
+                        if last {
+                            shape.stale.remove(&name);
+                        }
+                        // Another may be on its way, and this one has served nevertheless.
+                        let same = shape.stages.get(&name).is_some_and(|s| s.is_same(&stage));
+                        match library {
+                            _ if !same => None,
+                            Some(library) => shape.serving.insert(name, library),
+                            None => shape.serving.remove(&name),
+                        }
+                    }
+                    Err(_) => {
+                        if last {
+                            shape.stale.insert(name);
+                        }
+                        library
+                    }
+                }
+            };
+            pipeline.rest(left).await;
         });
+    }
+
+    /// Ends the threads of a library that may have lost its last instance.
+    async fn rest(&self, left: Option<Library>) {
+        // One that is linked in costs nothing that was not there before.
+        if let Some(library) = left.filter(|library| library.info().digest.is_some()) {
+            library.rest(REST_DEADLINE).await;
+        }
     }
 
     /// Ends the stages that no route names any more. Their rows go on counting in the ledger.
     fn retire(self: &Arc<Self>) {
         let retiring = self.shape().retiring.clone();
-        for stage in retiring {
+        for Retiring { stage, library, .. } in retiring {
             if stage.report().is_some() {
                 continue;
             }
             let pipeline = Arc::clone(self);
             self.runtime.spawn(async move {
                 let report = stage.dispose(DRAIN_DEADLINE).await;
-                let mut shape = pipeline.shape();
-                let known = shape.retiring.len();
-                shape.retiring.retain(|other| !other.is_same(&stage));
-                if shape.retiring.len() < known {
-                    shape.removed.absorb(&report.row);
+                {
+                    let mut shape = pipeline.shape();
+                    let known = shape.retiring.len();
+                    shape.retiring.retain(|other| !other.stage.is_same(&stage));
+                    if shape.retiring.len() < known {
+                        shape.removed.absorb(&report.row);
+                    }
                 }
+                pipeline.rest(library).await;
             });
         }
     }
 }
 
-/// A target that has been made and waits for its slot.
-struct Made {
-    maker: Arc<dyn Maker>,
-    instance: Arc<dyn Instance>,
-    traits: Traits,
-}
-
-impl Made {
-    /// For a slot of its own. Where it takes over something from a target that is going, it waits
-    /// for the end of that.
-    fn seat(&self, shape: &Shape, removed: &[TargetName]) -> Seat {
-        let shares = |name: &TargetName| {
-            let (theirs, mine) = (shape.traits.get(name), &self.traits.resources);
-            theirs.is_some_and(|theirs| theirs.resources.iter().any(|used| mine.contains(used)))
-        };
-        let going = removed.iter().filter(|name| shares(name));
-        let going: Vec<Stage> = going
-            .filter_map(|name| shape.stages.get(name).cloned())
-            .collect();
-        if going.is_empty() {
-            return Seat::with(Arc::clone(&self.maker), Arc::clone(&self.instance));
-        }
-        Seat::vacant(Arc::new(After {
-            going,
-            maker: Arc::clone(&self.maker),
-        }))
-    }
-}
-
-/// Makes an instance once the stages before it have ended.
-struct After {
-    going: Vec<Stage>,
-    maker: Arc<dyn Maker>,
-}
-
-impl Maker for After {
-    fn create(&self) -> BoxFuture<'_, Result<Arc<dyn Instance>, Failure>> {
-        Box::pin(async {
-            for stage in &self.going {
-                stage.dispose(DRAIN_DEADLINE).await;
-            }
-            self.maker.create().await
-        })
-    }
-
-    fn preferred_batch(&self) -> Option<usize> {
-        self.maker.preferred_batch()
-    }
-
-    fn resources(&self) -> Vec<String> {
-        self.maker.resources()
-    }
-}
-
 /// Settings that are what they are from the start to the end of a process.
-fn fixed(old: &PipelineSpec, new: &PipelineSpec) -> Result<(), Error> {
+fn fixed(shape: &Shape, new: &PipelineSpec) -> Result<(), Error> {
+    let old = &shape.spec;
     let mut problems = Vec::new();
     let mut refuse = |path: SettingPath, what: &str| {
         problems.push(new.problem_at(
@@ -301,74 +387,15 @@ fn fixed(old: &PipelineSpec, new: &PipelineSpec) -> Result<(), Error> {
     if old.metrics() != new.metrics() {
         refuse(root().key("metrics"), "where the metrics are served");
     }
-    if problems.is_empty() {
-        return Ok(());
-    }
-    Err(Problems::new(problems).into())
-}
-
-/// Checks the targets that are to be made. On a thread of its own: plugins may take their time.
-async fn prepare(
-    catalog: &Arc<Catalog>,
-    spec: &PipelineSpec,
-    wanted: BTreeSet<TargetName>,
-    kept: BTreeMap<TargetName, Vec<String>>,
-) -> Result<PreparedTargets, Error> {
-    let (catalog, spec) = (Arc::clone(catalog), spec.clone());
-    let checked = tokio::task::spawn_blocking(move || {
-        catalog.follow(&spec);
-        catalog.prepare_some(&spec, &wanted, &kept)
-    });
-    match checked.await {
-        Ok(prepared) => Ok(prepared?),
-        Err(_cancelled) => Err(Error::disposed()),
-    }
-}
-
-/// Makes an instance of each, side by side. One that fails fails all; those that were made are let
-/// go.
-async fn make(
-    spec: &PipelineSpec,
-    prepared: PreparedTargets,
-) -> Result<BTreeMap<TargetName, Made>, Error> {
-    let mut making = JoinSet::new();
-    for (name, target) in prepared {
-        making.spawn(async move {
-            let created = tokio::time::timeout(CREATE_DEADLINE, target.maker.create()).await;
-            let created = created.unwrap_or_else(|_| {
-                let message = format!("it was not made within {CREATE_DEADLINE:?}");
-                Err(Failure::new(Class::Timeout, message))
-            });
-            (name, target.maker, created)
-        });
-    }
-    let mut made = BTreeMap::new();
-    let mut problems: Vec<Problem> = Vec::new();
-    while let Some(joined) = making.join_next().await {
-        let Ok((name, maker, created)) = joined else {
-            return Err(Error::disposed());
-        };
-        match created {
-            Ok(instance) => {
-                let new = Made {
-                    traits: Traits::of(&*maker),
-                    maker,
-                    instance,
-                };
-                made.insert(name, new);
-            }
-            Err(failure) => {
-                let path = SettingPath::root().key("targets").key(name.as_str());
-                problems.push(spec.problem_at(path, format!("it cannot be made: {failure}")));
-            }
+    for (name, _) in &shape.attached {
+        if new.target(name.as_str()).is_some() {
+            let path = SettingPath::root().key("targets").key(name.as_str());
+            let what = "the service has added a target of its own under this name to the factory";
+            problems.push(new.problem_at(path, what));
         }
     }
     if problems.is_empty() {
-        return Ok(made);
-    }
-    for (_, new) in made {
-        // It has had no effect yet, and how it ends is of no consequence.
-        drop(new.instance.shutdown(CREATE_DEADLINE).await);
+        return Ok(());
     }
     Err(Problems::new(problems).into())
 }
@@ -383,6 +410,30 @@ fn added_in_order(spec: &PipelineSpec, added: &[TargetName]) -> Vec<TargetName> 
     order
 }
 
+/// The settings that a target's stage has under `spec`.
+fn tuned(
+    spec: &PipelineSpec,
+    name: &TargetName,
+    made: &BTreeMap<TargetName, Made>,
+    shape: &Shape,
+) -> Result<Option<StageSettings>, Error> {
+    let Some(target) = spec.target(name.as_str()) else {
+        return Ok(None);
+    };
+    let preferred = match made.get(name) {
+        Some(new) => new.traits.preferred,
+        None => shape.traits.get(name).and_then(|traits| traits.preferred),
+    };
+    let settings = stage_settings(target, preferred, spec.rings());
+    match settings.check() {
+        Ok(()) => Ok(Some(settings)),
+        Err(error) => {
+            let what = format!("{}: {error}", error.setting());
+            Err(Problems::from(spec.refusal(name, "", what)).into())
+        }
+    }
+}
+
 /// Brings a stage's settings and its chain of fallbacks in line with `spec`.
 fn retune(
     spec: &PipelineSpec,
@@ -391,24 +442,18 @@ fn retune(
     shape: &Shape,
     stages: &BTreeMap<TargetName, Stage>,
 ) -> Result<(), Error> {
-    let (Some(target), Some(stage)) = (spec.target(name.as_str()), stages.get(name)) else {
+    let settings = tuned(spec, name, made, shape)?;
+    let (Some(target), Some(settings)) = (spec.target(name.as_str()), settings) else {
         return Ok(());
-    };
-    let preferred = match made.get(name) {
-        Some(new) => new.traits.preferred,
-        None => shape.traits.get(name).and_then(|traits| traits.preferred),
     };
     let fallbacks = target.flush.fallback.iter();
     let fallbacks = fallbacks.filter_map(|name| stages.get(name));
-    stage
-        .retune(
-            stage_settings(target, preferred, spec.rings()),
-            fallbacks.map(Stage::as_fallback).collect(),
-        )
-        .map_err(|error| {
-            let what = format!("{}: {error}", error.setting());
-            Problems::from(spec.refusal(name, "", what)).into()
-        })
+    let fallbacks = fallbacks.map(Stage::as_fallback).collect();
+    if let Some(stage) = stages.get(name) {
+        // Its settings have been checked.
+        let _ = stage.retune(settings, fallbacks);
+    }
+    Ok(())
 }
 
 /// Reloads whenever something changes that the configuration was read from, until the pipeline ends.
@@ -424,5 +469,20 @@ pub(crate) async fn follow(
         };
         // What fails is told there; the running pipeline goes on.
         let _ = source.reload(&pipeline, &catalog, Cause::Watched).await;
+    }
+}
+
+/// Takes up new builds of plugins as their files change, until the pipeline ends.
+pub(crate) async fn follow_plugins(
+    pipeline: std::sync::Weak<Pipeline>,
+    catalog: Arc<Catalog>,
+    mut changes: mpsc::Receiver<()>,
+) {
+    while changes.recv().await.is_some() {
+        let Some(pipeline) = pipeline.upgrade() else {
+            return;
+        };
+        // What fails is told there; the running pipeline goes on.
+        let _ = pipeline.reload_plugins(&catalog, Cause::Plugins).await;
     }
 }

@@ -10,13 +10,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use notify::{RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecursiveMode, Watcher};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 /// How long the files must be left alone before they are looked at.
 const STILL: Duration = Duration::from_millis(50);
+
+/// How long they are waited for at most: something else in their folder, such as a log, may never be
+/// left alone.
+const STIRRING: Duration = Duration::from_millis(500);
 
 /// How often the files are looked at without an event: a folder that was replaced, or that cannot be
 /// watched, is found again.
@@ -57,9 +63,13 @@ impl Watch {
                         }
                         Ok(Order::Stirred) => {
                             // Until nothing has stirred for a moment.
+                            let end = Instant::now() + STIRRING;
                             while let Ok(order) = inbox.recv_timeout(STILL) {
                                 if let Order::Files(files) = order {
                                     eyes.look_at(files);
+                                }
+                                if Instant::now() >= end {
+                                    break;
                                 }
                             }
                         }
@@ -97,7 +107,8 @@ impl Drop for Watch {
 
 /// What is seen of the files.
 struct Eyes {
-    files: BTreeMap<PathBuf, Option<Vec<u8>>>,
+    /// And the digest of what was in them.
+    files: BTreeMap<PathBuf, Option<[u8; 32]>>,
     folders: BTreeSet<PathBuf>,
     watcher: Option<notify::RecommendedWatcher>,
     stirred: Sender<Order>,
@@ -125,7 +136,7 @@ impl Eyes {
                 // The thread that looks is this one.
                 let _ = self.stirred.send(Order::Stirred);
             }
-            self.files.insert(file, content.unwrap_or_default());
+            self.files.insert(file, content.flatten());
         }
         self.watch_folders();
     }
@@ -152,8 +163,12 @@ impl Eyes {
             return;
         }
         let stirred = self.stirred.clone();
-        let watcher = notify::recommended_watcher(move |_: notify::Result<notify::Event>| {
-            // Whatever it was, the files are looked at; the thread that looks may have ended.
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // To look at a file is an event too, and must not lead to the next look.
+            if event.is_ok_and(|event| is_look(event.kind)) {
+                return;
+            }
+            // Whatever else it was, the files are looked at; the thread that looks may have ended.
             let _ = stirred.send(Order::Stirred);
         });
         // Without a watcher, or for a folder that it refuses, the glances remain.
@@ -167,8 +182,15 @@ impl Eyes {
     }
 }
 
-fn read(file: &Path) -> Option<Vec<u8>> {
-    std::fs::read(file).ok()
+fn read(file: &Path) -> Option<[u8; 32]> {
+    let content = std::fs::read(file).ok()?;
+    Some(Sha256::digest(content).into())
+}
+
+/// Whether nothing can have changed by it.
+fn is_look(kind: EventKind) -> bool {
+    let wrote = AccessKind::Close(AccessMode::Write);
+    matches!(kind, EventKind::Access(access) if access != wrote)
 }
 
 /// The folder of a file, and those that links on its way lead to; the nearest that exists, where it
