@@ -19,6 +19,7 @@ use rolog_core::delivery::{Class, Failure, Outcome};
 use rolog_core::frame::BatchBuilder;
 use tokio::time::{Instant, sleep_until};
 
+use super::append::Ends;
 use super::backoff::Random;
 use super::breaker::{Breaker, BreakerState};
 use super::event::EventKind;
@@ -26,10 +27,11 @@ use super::fallback::Feeder;
 use super::handover::Handover;
 use super::lanes::{Fenced, Lane};
 use super::measures::Measure;
+use super::phase::{Drain, Phase};
 use super::settings::StageSettings;
 use super::shared::Shared;
 use super::slot::{Slot, SlotPhase, Swapped};
-use super::state::{Drain, Ends, Phase, State};
+use super::state::State;
 use super::status::{Mode, Status};
 use crate::instance::{BoxFuture, Instance};
 

@@ -4,9 +4,10 @@ use std::sync::{Arc, MutexGuard};
 
 use rolog_core::frame::{FrameMeta, Record};
 
+use super::append::{Append, Content, Ends};
 use super::reserve::Reservation;
 use super::shared::Shared;
-use super::state::{Append, Content, Ends, State};
+use super::state::State;
 
 /// A stage that is open for records: one lock for as many as the pump has in one pass.
 ///

@@ -5,74 +5,25 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
+use rolog_core::Error;
 use rolog_core::delivery::{Class, Failure};
-use rolog_core::frame::{BatchBuilder, FrameMeta, Record};
-use rolog_core::{Error, Level};
+use rolog_core::frame::BatchBuilder;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::append::{Append, Content, Ends};
 use super::fallback::{Feeder, Journey};
 use super::group::{Group, History, Sealed, Slots};
 use super::ledger::{Counts, DropReason, Exit, RefusalReason, TargetRow};
 use super::measures::Measures;
-use super::overflow::{Overflow, Relief};
-use super::receipt::{End, EndState, ReceiptSink};
+use super::overflow::Overflow;
+use super::phase::{Ended, Phase};
+use super::receipt::{End, EndState};
 use super::settings::StageSettings;
 use super::shared::{FRAME_ROOM, Shared};
 use super::slot::Command;
 use super::status::{Mode, Status};
-
-/// How far a stage is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Takes records.
-    Running,
-    /// Takes only what falls back to it; ends at the deadline.
-    Draining(Drain),
-    /// Takes nothing.
-    Disposed,
-}
-
-/// The times of a shutdown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Drain {
-    /// From then on, what is left goes to fallbacks and dead letters.
-    pub give_up: Instant,
-    /// The end, whatever is left.
-    pub end: Instant,
-}
-
-impl Drain {
-    /// The times of a shutdown that begins now. The last tenth is kept for dead letters and the
-    /// instance's own end; each fallback behind the target takes a third of what is left before.
-    pub(super) fn new(now: Instant, deadline: Duration, height: u32) -> Self {
-        let share = 0.9 * (2.0f64 / 3.0).powf(f64::from(height.min(16)));
-        // Centuries are as good as for ever, and fit.
-        let deadline = deadline.min(Duration::from_secs(1 << 32));
-        Drain {
-            give_up: now + deadline.mul_f64(share),
-            end: now + deadline,
-        }
-    }
-
-    pub(super) fn sooner(self, other: Drain) -> Drain {
-        Drain {
-            give_up: self.give_up.min(other.give_up),
-            end: self.end.min(other.end),
-        }
-    }
-}
-
-/// How a stage ended.
-#[derive(Clone, Debug)]
-pub(super) struct Ended {
-    /// Attempts that had not settled.
-    pub fenced: usize,
-    /// Why the instance could not end well.
-    pub failure: Option<Failure>,
-}
 
 /// Everything under the lock.
 pub(super) struct State {
@@ -93,9 +44,9 @@ pub(super) struct State {
     /// Those to wake when room becomes free.
     pub hungry: Vec<Arc<Notify>>,
     open: Open,
-    sealed: VecDeque<Group>,
+    pub(super) sealed: VecDeque<Group>,
     home: Arc<Journey>,
-    bytes: usize,
+    pub(super) bytes: usize,
     next_seq: u64,
     outstanding: BTreeMap<u64, u64>,
 }
@@ -111,68 +62,6 @@ struct Open {
     slots: Slots,
     levels: [u32; 6],
     since: Option<Instant>,
-}
-
-/// The end of copies that somebody may wait for, collected under the lock and told after it.
-#[derive(Default)]
-pub(super) struct Ends(Vec<(Arc<Journey>, u64, End)>);
-
-impl Ends {
-    pub(super) fn add(
-        &mut self,
-        journey: &Arc<Journey>,
-        slots: &[(u32, u64)],
-        end: impl Fn() -> End,
-    ) {
-        let ends = slots
-            .iter()
-            .map(|(_, slot)| (Arc::clone(journey), *slot, end()));
-        self.0.extend(ends);
-    }
-
-    /// Tells them, under no lock of the stage.
-    pub(super) fn tell(&mut self, sink: &dyn ReceiptSink) {
-        for (journey, slot, end) in self.0.drain(..) {
-            sink.settled(slot, &journey.routed, &end);
-        }
-    }
-}
-
-/// What is appended.
-#[derive(Clone, Copy)]
-pub(super) enum Content<'a> {
-    /// A record that has just been logged.
-    New(&'a FrameMeta<'a>, &'a [u8]),
-    /// A record that has been given up before, and is sent again under its id.
-    Again(&'a Record<'a>),
-}
-
-impl Content<'_> {
-    /// What it needs at most, as far as can be known before it is encoded.
-    pub(super) fn need(self) -> usize {
-        let payload = match self {
-            Content::New(_, payload) => payload,
-            Content::Again(record) => record.payload(),
-        };
-        payload.len() + FRAME_ROOM
-    }
-
-    fn level(self) -> Level {
-        match self {
-            Content::New(meta, _) => meta.level,
-            Content::Again(record) => record.level(),
-        }
-    }
-}
-
-/// Whether a record was taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Append {
-    /// It is counted and in the open batch.
-    Accepted,
-    /// It is counted as refused, and nowhere.
-    Refused(RefusalReason),
 }
 
 impl State {
@@ -317,87 +206,6 @@ impl State {
             self.seal();
         }
         Append::Accepted
-    }
-
-    /// Makes room as the policy has it; says whether there is enough then.
-    #[cold]
-    fn relieve(&mut self, shared: &Shared, level: Level, need: usize, ends: &mut Ends) -> bool {
-        let relief = self.settings.overflow.relief(level);
-        if relief == Relief::None {
-            return false;
-        }
-        // What is open is queued as well as what is sealed.
-        self.seal();
-        match relief {
-            Relief::None => {}
-            Relief::Oldest => {
-                while !self.has_room(shared, 1, need) && !self.sealed.is_empty() {
-                    self.drop_front(shared, need, ends);
-                }
-            }
-            Relief::Below(bound) => {
-                let mut index = 0;
-                while index < self.sealed.len() && !self.has_room(shared, 1, need) {
-                    if self.sealed[index].below(bound) == 0 || !self.drop_low(index, bound, ends) {
-                        index += 1;
-                    }
-                }
-            }
-        }
-        self.has_room(shared, 1, need)
-    }
-
-    /// Drops from the front of the oldest batch what has to go for a record of `need` bytes.
-    fn drop_front(&mut self, shared: &Shared, need: usize, ends: &mut Ends) {
-        let Some(front) = self.sealed.front_mut() else {
-            return;
-        };
-        let settings = &self.settings;
-        let records = self.row.queued as usize + shared.reserved.records() + 1;
-        let bytes = self.bytes + shared.reserved.bytes() + need;
-        let over = records.saturating_sub(settings.max_records);
-        let over_bytes = bytes.saturating_sub(settings.max_bytes) as u64;
-        let left = u64::from(front.len());
-        let by_bytes = (over_bytes * left).div_ceil(front.charge.max(1) as u64);
-        let n = (over as u64).max(by_bytes).clamp(1, left.max(1)) as u32;
-        let n = n.min(front.len());
-        let (slots, freed) = front.skip_front(n);
-        let (seq, journey, empty) = (front.seq, Arc::clone(&front.journey), front.len() == 0);
-        if empty {
-            self.sealed.pop_front();
-        }
-        self.bytes -= freed;
-        self.lose(seq, u64::from(n), DropReason::Overflow);
-        let end = || End::plain(EndState::Dropped(DropReason::Overflow), &self.name);
-        ends.add(&journey, &slots, end);
-    }
-
-    /// Drops the records below a level from a batch; says whether the batch is gone as a whole.
-    fn drop_low(&mut self, index: usize, bound: Level, ends: &mut Ends) -> bool {
-        let group = &self.sealed[index];
-        let Ok((stays, gone)) = group.without_below(bound) else {
-            return false;
-        };
-        let (seq, charge) = (group.seq, group.charge);
-        let lost = u64::from(group.len() - stays.len());
-        let end = || End::plain(EndState::Dropped(DropReason::Overflow), &self.name);
-        ends.add(&group.journey, &gone, end);
-        let empty = stays.len() == 0;
-        self.bytes -= charge;
-        if empty {
-            self.sealed.remove(index);
-        } else {
-            self.bytes += stays.charge;
-            self.sealed[index] = stays;
-        }
-        self.lose(seq, lost, DropReason::Overflow);
-        empty
-    }
-
-    fn lose(&mut self, seq: u64, n: u64, reason: DropReason) {
-        if n > 0 {
-            self.leave(seq, n, Exit::Dropped(reason));
-        }
     }
 
     /// Closes the open batch, if anything is in it.

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use super::driver::{Done, Driver};
 use super::event::EventKind;
 use super::ledger::DropReason;
+use super::phase::{Ended, Phase};
 use super::slot::{Command, Patience, Seat, SlotPhase, Swapped, Swapping, bounded, start, swap};
-use super::state::{Ended, Phase};
 use super::status::Mode;
 
 impl Driver {

@@ -1,6 +1,8 @@
 //! One instance after another.
 
-use rolog_core::delivery::Outcome;
+use std::sync::Arc;
+
+use rolog_core::delivery::{Failure, Outcome};
 use tokio::time::Instant;
 
 use super::super::testing::{
@@ -147,7 +149,7 @@ async fn whatever_an_instance_is_doing_it_can_be_put_away_and_given_another_chan
         vec![rescue.as_fallback()],
         witness.services(false),
         EPOCH,
-        &Handle::current(),
+        &tokio::runtime::Handle::current(),
     )
     .unwrap();
     settle_down().await;

@@ -1,0 +1,101 @@
+//! Making room in a full queue.
+
+use std::sync::Arc;
+
+use rolog_core::Level;
+
+use super::append::Ends;
+use super::ledger::{DropReason, Exit};
+use super::overflow::Relief;
+use super::receipt::{End, EndState};
+use super::shared::Shared;
+use super::state::State;
+
+impl State {
+    /// Makes room as the policy has it; says whether there is enough then.
+    #[cold]
+    pub(super) fn relieve(
+        &mut self,
+        shared: &Shared,
+        level: Level,
+        need: usize,
+        ends: &mut Ends,
+    ) -> bool {
+        let relief = self.settings.overflow.relief(level);
+        if relief == Relief::None {
+            return false;
+        }
+        // What is open is queued as well as what is sealed.
+        self.seal();
+        match relief {
+            Relief::None => {}
+            Relief::Oldest => {
+                while !self.has_room(shared, 1, need) && !self.sealed.is_empty() {
+                    self.drop_front(shared, need, ends);
+                }
+            }
+            Relief::Below(bound) => {
+                let mut index = 0;
+                while index < self.sealed.len() && !self.has_room(shared, 1, need) {
+                    if self.sealed[index].below(bound) == 0 || !self.drop_low(index, bound, ends) {
+                        index += 1;
+                    }
+                }
+            }
+        }
+        self.has_room(shared, 1, need)
+    }
+
+    /// Drops from the front of the oldest batch what has to go for a record of `need` bytes.
+    fn drop_front(&mut self, shared: &Shared, need: usize, ends: &mut Ends) {
+        let Some(front) = self.sealed.front_mut() else {
+            return;
+        };
+        let settings = &self.settings;
+        let records = self.row.queued as usize + shared.reserved.records() + 1;
+        let bytes = self.bytes + shared.reserved.bytes() + need;
+        let over = records.saturating_sub(settings.max_records);
+        let over_bytes = bytes.saturating_sub(settings.max_bytes) as u64;
+        let left = u64::from(front.len());
+        let by_bytes = (over_bytes * left).div_ceil(front.charge.max(1) as u64);
+        let n = (over as u64).max(by_bytes).clamp(1, left.max(1)) as u32;
+        let n = n.min(front.len());
+        let (slots, freed) = front.skip_front(n);
+        let (seq, journey, empty) = (front.seq, Arc::clone(&front.journey), front.len() == 0);
+        if empty {
+            self.sealed.pop_front();
+        }
+        self.bytes -= freed;
+        self.lose(seq, u64::from(n), DropReason::Overflow);
+        let end = || End::plain(EndState::Dropped(DropReason::Overflow), &self.name);
+        ends.add(&journey, &slots, end);
+    }
+
+    /// Drops the records below a level from a batch; says whether the batch is gone as a whole.
+    fn drop_low(&mut self, index: usize, bound: Level, ends: &mut Ends) -> bool {
+        let group = &self.sealed[index];
+        let Ok((stays, gone)) = group.without_below(bound) else {
+            return false;
+        };
+        let (seq, charge) = (group.seq, group.charge);
+        let lost = u64::from(group.len() - stays.len());
+        let end = || End::plain(EndState::Dropped(DropReason::Overflow), &self.name);
+        ends.add(&group.journey, &gone, end);
+        let empty = stays.len() == 0;
+        self.bytes -= charge;
+        if empty {
+            self.sealed.remove(index);
+        } else {
+            self.bytes += stays.charge;
+            self.sealed[index] = stays;
+        }
+        self.lose(seq, lost, DropReason::Overflow);
+        empty
+    }
+
+    fn lose(&mut self, seq: u64, n: u64, reason: DropReason) {
+        if n > 0 {
+            self.leave(seq, n, Exit::Dropped(reason));
+        }
+    }
+}
