@@ -307,10 +307,10 @@ impl Catalog {
                 }
             }
         }
-        match problems.is_empty() {
-            true => Ok(changed),
-            false => Err(Problems::new(problems)),
+        if problems.is_empty() {
+            return Ok(changed);
         }
+        Err(Problems::new(problems))
     }
 }
 

@@ -569,15 +569,7 @@ impl HostBuilder {
         pipeline.runtime.spawn(watchdog);
         let catalog = Arc::new(catalog);
         if self.watch_plugins {
-            let (changes, changed) = tokio::sync::mpsc::channel(1);
-            catalog
-                .watch(&pipeline.shape().spec, changes)
-                .map_err(|error| Error::system("the watch over the plugins", error))?;
-            pipeline.runtime.spawn(reload::follow_plugins(
-                Arc::downgrade(&pipeline),
-                Arc::clone(&catalog),
-                changed,
-            ));
+            watch_plugins(&pipeline, &catalog)?;
         }
         if let Some(source) = source.as_ref().filter(|_| !self.unwatched) {
             let (changes, changed) = tokio::sync::mpsc::channel(1);
@@ -707,6 +699,20 @@ impl Drop for Background {
             runtime.shutdown_background();
         }
     }
+}
+
+/// Takes up new builds of plugins as their files change.
+fn watch_plugins(pipeline: &Arc<Pipeline>, catalog: &Arc<Catalog>) -> Result<(), Error> {
+    let (changes, changed) = tokio::sync::mpsc::channel(1);
+    catalog
+        .watch(&pipeline.shape().spec, changes)
+        .map_err(|error| Error::system("the watch over the plugins", error))?;
+    pipeline.runtime.spawn(reload::follow_plugins(
+        Arc::downgrade(pipeline),
+        Arc::clone(catalog),
+        changed,
+    ));
+    Ok(())
 }
 
 fn loader_settings(spec: &PipelineSpec, versions: Option<usize>) -> LoaderSettings {

@@ -4,8 +4,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rolog_core::{Level, debug, info};
@@ -253,70 +251,6 @@ routes:
     bench.await_generation(2);
     let generation = bench.host.generations().pop().unwrap();
     assert_eq!(generation.with(TargetChange::Replaced).count(), 1);
-}
-
-#[test]
-fn a_storm_of_reloads_loses_and_doubles_nothing() {
-    let reloads: u32 = std::env::var("ROLOG_RELOADS").map_or(200, |n| n.parse().unwrap());
-    let bench = Bench::start(&yaml("", "[a]"), false);
-    let done = Arc::new(AtomicBool::new(false));
-    let threads: Vec<_> = (0..4)
-        .map(|thread| {
-            let log = bench.host.factory().get_logger(&format!("app.{thread}"));
-            let done = Arc::clone(&done);
-            std::thread::spawn(move || {
-                let mut n = 0u64;
-                while !done.load(Ordering::Relaxed) {
-                    info!(log, "numbered", n = n);
-                    n += 1;
-                    // Slow enough that no queue overflows: this is about reloads.
-                    if n.is_multiple_of(4) {
-                        std::thread::park_timeout(Duration::from_millis(1));
-                    }
-                }
-                n
-            })
-        })
-        .collect();
-    // Target a is in every generation, and gets every record; b and c come, change and go.
-    for n in 0..reloads {
-        let text = match n % 5 {
-            0 => yaml("", "[a]"),
-            1 => yaml(&format!("config: {{ max_records: {} }}", n + 1), "[b, a]"),
-            2 => yaml("flush: { interval: 5ms, fallback: a }", "[a, b]"),
-            3 => "version: [".to_owned(),
-            _ => yaml("", "[a, c]").replace(
-                "routes:",
-                "  c: { plugin: memory, flush: { fallback: b } }\nroutes:",
-            ),
-        };
-        bench.write(&text);
-        assert_eq!(bench.host.reload_blocking().is_ok(), n % 5 != 3);
-    }
-    done.store(true, Ordering::Relaxed);
-    let logged: Vec<u64> = threads
-        .into_iter()
-        .map(|thread| thread.join().unwrap())
-        .collect();
-    let memory = bench.memory("a");
-    let report = bench.host.dispose_blocking(LONG);
-    assert!(report.ledger.balances(), "{report}");
-    assert_eq!(report.lost(), 0, "{report}");
-    assert_eq!(report.ledger.source.slow_path, 0);
-    let records = memory.records();
-    for (thread, count) in logged.into_iter().enumerate() {
-        let name = format!("app.{thread}");
-        let numbers: Vec<u64> = records
-            .iter()
-            .filter(|record| record.logger == name)
-            .map(|record| record.field("n").unwrap().to_string().parse().unwrap())
-            .collect();
-        assert!(
-            numbers.iter().copied().eq(0..count),
-            "{name}: {} of {count}",
-            numbers.len()
-        );
-    }
 }
 
 #[test]

@@ -231,7 +231,7 @@ fn twenty_versions_under_load_lose_and_double_nothing() {
                     info!(log, "numbered", n = n);
                     n += 1;
                     // Slow enough that no queue overflows: this is about what is replaced.
-                    if n % 4 == 0 {
+                    if n.is_multiple_of(4) {
                         std::thread::park_timeout(std::time::Duration::from_millis(1));
                     }
                 }

@@ -279,11 +279,10 @@ impl Pipeline {
         going: Vec<Stage>,
     ) {
         // The order of two calls is that of two generations, so they are not left to their tasks.
-        let mut waiting = Some(seat);
-        let mut begun = match going.is_empty() {
-            true => waiting.take().map(|seat| stage.begin_replace(seat)),
-            false => None,
-        };
+        let (mut waiting, mut begun) = (Some(seat), None);
+        if going.is_empty() {
+            begun = waiting.take().map(|seat| stage.begin_replace(seat));
+        }
         let (stage, pipeline) = (stage.clone(), Arc::clone(self));
         self.runtime.spawn(async move {
             for stage in &going {
@@ -307,24 +306,22 @@ impl Pipeline {
                     shape.replacing.remove(&name);
                 }
                 // The stage tells of either as an event.
-                match replaced {
-                    Ok(()) => {
-                        if last {
-                            shape.stale.remove(&name);
-                        }
-                        // Another may be on its way, and this one has served nevertheless.
-                        let same = shape.stages.get(&name).is_some_and(|s| s.is_same(&stage));
-                        match library {
-                            _ if !same => None,
-                            Some(library) => shape.serving.insert(name, library),
-                            None => shape.serving.remove(&name),
-                        }
+                let same = shape.stages.get(&name).is_some_and(|s| s.is_same(&stage));
+                // The stage tells of either as an event.
+                if replaced.is_err() {
+                    if last {
+                        shape.stale.insert(name);
                     }
-                    Err(_) => {
-                        if last {
-                            shape.stale.insert(name);
-                        }
-                        library
+                    library
+                } else {
+                    if last {
+                        shape.stale.remove(&name);
+                    }
+                    // Another may be on its way, and this one has served nevertheless.
+                    match library {
+                        _ if !same => None,
+                        Some(library) => shape.serving.insert(name, library),
+                        None => shape.serving.remove(&name),
                     }
                 }
             };
