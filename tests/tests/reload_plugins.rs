@@ -269,6 +269,41 @@ fn twenty_versions_under_load_lose_and_double_nothing() {
     }
 }
 
+/// Two writers on one file tear lines.
+#[test]
+fn who_takes_over_a_file_under_another_name_waits_until_its_owner_has_ended() {
+    let _alone = alone();
+    let bench = Bench::start(&["old"], |builder| builder);
+    let log = bench.host.factory().get_logger("app.x");
+    let file = |name: &str| yaml(&[name]).replace(&format!("path: {name}"), "path: old");
+    let mut lines = String::new();
+    for (round, name) in ["new", "old", "new", "old"].into_iter().enumerate() {
+        info!(log, "before");
+        fs::write(bench.folder.path().join("pipeline.yaml"), file(name)).unwrap();
+        bench.host.reload_blocking().unwrap();
+        info!(log, "after");
+        lines += "app.x before\napp.x after\n";
+        assert_eq!(bench.host.flush_blocking(LONG), 0, "round {round}");
+    }
+    let report = bench.host.dispose_blocking(LONG);
+    assert!(report.ledger.balances() && report.is_complete(), "{report}");
+    assert_eq!(report.lost(), 0, "{report}");
+    let out = bench.out("old");
+    let records: String = out
+        .lines()
+        .filter(|l| l.starts_with("app."))
+        .fold(String::new(), |all, line| all + line + "\n");
+    assert_eq!(records, lines);
+    let mut held = false;
+    for line in out.lines() {
+        match line {
+            "activated" => assert!(!std::mem::replace(&mut held, true), "{out}"),
+            "shut down" => held = false,
+            _ => assert!(held, "{out}"),
+        }
+    }
+}
+
 #[test]
 fn a_watched_library_is_taken_up_by_itself() {
     let _alone = alone();
