@@ -288,7 +288,7 @@ fn a_busy_folder_puts_no_reload_off() {
     assert_eq!(bench.host.generations().len(), 2);
 }
 
-/// Vector, Fluent Bit, NLog, Logback; the lossy build of log4rs.
+/// Vector, Fluent Bit, `NLog`, Logback; the lossy build of log4rs.
 #[test]
 fn no_part_is_stopped_or_started_before_all_of_the_new_ones_work() {
     let bench = Bench::start(&yaml("", MEMORY, "[own, beside]"), false);
