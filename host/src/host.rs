@@ -103,6 +103,10 @@ impl Host {
         self.pipeline.ledger()
     }
 
+    pub(crate) fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
     /// What each target is doing, by name.
     pub fn status(&self) -> BTreeMap<String, Status> {
         let shape = self.pipeline.shape();
@@ -371,6 +375,7 @@ pub struct HostBuilder {
     targets: BTreeMap<String, BoxTarget>,
     min_level: Option<Level>,
     on_event: Vec<OnEvent>,
+    on_reload: Vec<OnReload>,
     outlets: Wanted,
     unwatched: bool,
     plugin_versions: Option<usize>,
@@ -378,6 +383,7 @@ pub struct HostBuilder {
 }
 
 type OnEvent = Box<dyn Fn(&Event) + Send + Sync>;
+type OnReload = Box<dyn Fn(Result<&Generation, &Error>) + Send + Sync>;
 
 #[derive(Default)]
 enum Source {
@@ -436,6 +442,17 @@ impl HostBuilder {
         self
     }
 
+    /// Called whenever the configuration's file has been read again, whoever asked: with the
+    /// generation in force then, which is the one before where nothing has changed, or with what
+    /// keeps the new one from running. On a thread of the pipeline, so it must not block.
+    pub fn on_reload(
+        mut self,
+        call: impl Fn(Result<&Generation, &Error>) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_reload.push(Box::new(call));
+        self
+    }
+
     /// Keeps records that no target takes in this file; see [`dead_letters`](crate::dead_letters).
     /// Goes before what the configuration says; without either they are dropped, and counted.
     pub fn dead_letters(mut self, settings: DeadLetterSettings) -> Self {
@@ -447,6 +464,13 @@ impl HostBuilder {
     /// would have it.
     pub fn prometheus(mut self, address: SocketAddr) -> Self {
         self.outlets.prometheus = Some(address);
+        self
+    }
+
+    /// Keeps no dead letters and serves no metrics, whatever the configuration says: for a second
+    /// process beside the one that does.
+    pub fn without_outlets(mut self) -> Self {
+        self.outlets.closed = true;
         self
     }
 
@@ -496,7 +520,7 @@ impl HostBuilder {
         let env = self.env.unwrap_or_else(Env::process);
         let spec = self.source.read(&env)?;
         let source = match self.source {
-            Source::File(path) => Some(Arc::new(FileSource::new(path, env))),
+            Source::File(path) => Some(Arc::new(FileSource::new(path, env, self.on_reload))),
             Source::Nothing | Source::Spec(_) => None,
         };
         let intake = Intake::new(spec.intake_config())
@@ -626,11 +650,13 @@ pub(crate) struct FileSource {
     path: PathBuf,
     env: Env,
     watch: OnceLock<Watch>,
+    told: Vec<OnReload>,
 }
 
 impl FileSource {
-    fn new(path: PathBuf, env: Env) -> Self {
+    fn new(path: PathBuf, env: Env, told: Vec<OnReload>) -> Self {
         FileSource {
+            told,
             // A service may change its working directory.
             path: std::path::absolute(&path).unwrap_or(path),
             env,
@@ -684,6 +710,9 @@ impl FileSource {
             let message =
                 format!("the configuration was not taken over; the one before goes on: {error}");
             pipeline.tell(Level::Error, None, &message);
+        }
+        for call in &self.told {
+            call(applied.as_ref());
         }
         applied
     }

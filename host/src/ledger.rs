@@ -21,6 +21,8 @@ pub(crate) struct PumpCounts {
     /// Records that the pipeline and its plugins made, beside those of the service.
     pub(crate) own: Count,
     pub(crate) own_dropped: Count,
+    /// Of the unrouted: those of the pipeline and its plugins.
+    pub(crate) own_unrouted: Count,
 }
 
 /// A counter.

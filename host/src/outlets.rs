@@ -20,6 +20,8 @@ use crate::pipeline::Link;
 /// What the service's own code names.
 #[derive(Default)]
 pub(crate) struct Wanted {
+    /// Neither is to be opened, whoever names one.
+    pub(crate) closed: bool,
     pub(crate) dead_letters: Option<DeadLetterSettings>,
     pub(crate) prometheus: Option<SocketAddr>,
 }
@@ -49,11 +51,13 @@ impl Wanted {
         });
         let stated = self.dead_letters.is_some();
         let letters = self.dead_letters.or_else(|| letters_of(spec));
+        let letters = letters.filter(|_| !self.closed);
         let letters = letters.map(|settings| {
             let path = settings.path.clone();
             DeadLetterFile::open(settings).map_err(|error| (path, error))
         });
         let address = self.prometheus.or_else(|| spec.metrics().prometheus.on());
+        let address = address.filter(|_| !self.closed);
         let exporter = Exporter::start(look, address, runtime);
         let mut problems = Vec::new();
         let dead_letters = match letters.transpose() {

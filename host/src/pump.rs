@@ -282,6 +282,7 @@ impl Routing {
         counts.own.add(1);
         if targets.is_empty() {
             counts.unrouted.add(1);
+            counts.own_unrouted.add(1);
         } else {
             counts.routed.add(1);
             counts.copies.add(targets.len() as u64);

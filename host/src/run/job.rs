@@ -1,8 +1,10 @@
 //! One run: a pipeline, inputs, and the time that the targets get at the end.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,13 +14,15 @@ use rolog_core::delivery::Failure;
 use super::account::{Account, TargetAccount};
 use super::feed::{Fed, Feed};
 use super::input::Input;
-use super::output::{self, CLOSED_OUTPUT};
+use super::output::{CLOSED_OUTPUT, Output};
 use super::sink::PipelineSink;
 use super::stop::{Stop, Stopper};
-use crate::config::PipelineSpec;
+use crate::config::{PipelineSpec, Problem};
 use crate::lines::MAX_LOGGER;
+use crate::pipeline::Link;
+use crate::reload::Generation;
 use crate::stage::{Event, EventKind, TargetRow};
-use crate::{Error, Host, Report};
+use crate::{Error, Host, HostBuilder, Ledger};
 
 /// What a record takes beside the line: the logger's name, the lengths before the parts, the time.
 const AROUND_A_LINE: usize = MAX_LOGGER + 64;
@@ -26,19 +30,53 @@ const AROUND_A_LINE: usize = MAX_LOGGER + 64;
 /// How long targets that write to nobody get at the end.
 const FOR_NOBODY: Duration = Duration::from_secs(1);
 
+/// What is left to other targets' rows: those of targets that a reload has taken away.
+const REMOVED: &str = "(removed)";
+
 /// One run.
 #[derive(Debug)]
 pub struct Job {
     /// Where the records go.
-    pub pipeline: PipelineSpec,
+    pub pipeline: Source,
     /// Where the lines come from, in this order.
     pub inputs: Vec<Input>,
     /// How long the targets get at the end, or after a stop, to deliver what they hold.
     pub deadline: Duration,
+    /// Whoever sends through this asks for the pipeline's file to be read again.
+    pub reloads: Receiver<()>,
+}
+
+/// Where a run's pipeline comes from.
+#[derive(Debug)]
+pub enum Source {
+    /// A file, which may change while the run lasts.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Whether changes are taken over as they happen, or only when that is asked for.
+        watch: bool,
+    },
+    /// It is this one, from the start to the end.
+    Fixed(Box<PipelineSpec>),
+}
+
+/// What a run says while it lasts.
+#[derive(Debug)]
+pub enum Notice<'a> {
+    /// Something works in the pipeline and is hardly meant.
+    Warning(&'a Problem),
+    /// Something happened at a target.
+    Event(&'a Event),
+    /// The pipeline has changed.
+    Changed(&'a Generation),
+    /// Somebody asked for a reload, and nothing has changed.
+    Unchanged(&'a Generation),
+    /// The pipeline's file was read again, and this keeps it from running; the run goes on.
+    NotTaken(&'a Error),
 }
 
 impl Job {
-    /// Runs it to its end, or until the stop is asked for; `on_event` hears what happens at targets.
+    /// Runs it to its end, or until the stop is asked for; `tell` hears what happens meanwhile.
     ///
     /// While there is more to read, a target without room is waited for without a bound. Once the
     /// inputs have ended, or a stop was asked for, what has been read and waits for room gets half of
@@ -50,41 +88,108 @@ impl Job {
         self,
         stop: Stop,
         stopper: &Stopper,
-        on_event: impl Fn(&Event) + Send + Sync + 'static,
+        tell: impl Fn(&Notice<'_>) + Send + Sync + 'static,
     ) -> Result<Account, Error> {
         let began = Instant::now();
+        let tell: Tell = Arc::new(tell);
         let failures = Arc::new(Failures::default());
-        let heard = Arc::clone(&failures);
-        let host = Host::builder()
-            .pipeline(self.pipeline.clone())
-            .min_level(Level::Information)
-            .on_event(move |event| {
-                heard.note(event);
-                on_event(event);
-            })
-            .start()?;
-        let for_nobody = output::watch(&self.pipeline, stopper);
-        let sink = PipelineSink::new(&self.pipeline, host.factory().clone());
-        let limit = self
-            .pipeline
-            .max_record()
-            .get()
-            .saturating_sub(AROUND_A_LINE);
-        let feeding = Feeding::start(self.inputs, limit, stop, sink)
+        let link = Link::default();
+        let output = Output::new(link.clone(), stopper.clone());
+        let host = host(self.pipeline, &failures, &tell, &output).start()?;
+        for warning in host.warnings() {
+            tell(&Notice::Warning(warning));
+        }
+        link.attach(host.pipeline());
+        output.watch();
+        let host = Arc::new(host);
+        reload_when_asked(self.reloads, Arc::downgrade(&host), tell)
+            .map_err(|error| Error::system("the thread that reloads", error))?;
+        let limit = max_record(&host).saturating_sub(AROUND_A_LINE);
+        let feeding = Feeding::start(self.inputs, limit, stop, PipelineSink::new(&host))
             .map_err(|error| Error::system("the thread that reads", error))?;
         let news = feeding.news.clone();
         stopper.on_ask(move || drop(news.send(News::Ending)));
 
         let left = feeding.wait(self.deadline);
         let deadline = match stopper.reason() {
-            Some(CLOSED_OUTPUT) if for_nobody => left.min(FOR_NOBODY),
+            Some(CLOSED_OUTPUT) if output.is_all() => left.min(FOR_NOBODY),
             _ => left,
         };
         let report = host.dispose_blocking(deadline);
         // Whoever still waited for room has been refused by now.
         let fed = feeding.finish();
-        Ok(account(fed, &report, &failures, stopper, began.elapsed()))
+        let ended = Ended {
+            fed,
+            nowhere: nowhere(&host, &report.ledger),
+            stopper,
+            elapsed: began.elapsed(),
+        };
+        Ok(ended.account(&report.ledger, |name| {
+            let ended = report.targets.iter().find(|report| *report.target == *name);
+            failures.of(name, ended.and_then(|report| report.failure.as_ref()))
+        }))
     }
+}
+
+type Tell = Arc<dyn Fn(&Notice<'_>) + Send + Sync>;
+
+fn host(source: Source, failures: &Arc<Failures>, tell: &Tell, output: &Output) -> HostBuilder {
+    let (heard, of_events, of_reloads) = (Arc::clone(failures), Arc::clone(tell), Arc::clone(tell));
+    let (output, told) = (output.clone(), AtomicU32::new(1));
+    let host = match source {
+        Source::File { path, watch } => Host::builder().file(path).watch(watch),
+        Source::Fixed(spec) => Host::builder().pipeline(*spec),
+    };
+    host.min_level(Level::Information)
+        .on_event(move |event| {
+            heard.note(event);
+            of_events(&Notice::Event(event));
+        })
+        .on_reload(move |reloaded| match reloaded {
+            Ok(generation) => {
+                // A file that was only touched makes none.
+                if told.fetch_max(generation.number, Ordering::Relaxed) < generation.number {
+                    of_reloads(&Notice::Changed(generation));
+                    output.look();
+                }
+            }
+            // It came with the end of the run.
+            Err(error) if error.is_disposed() => {}
+            Err(error) => of_reloads(&Notice::NotTaken(error)),
+        })
+}
+
+fn max_record(host: &Host) -> usize {
+    host.pipeline().shape().spec.max_record().get()
+}
+
+/// Records that were on their way when the routes changed, and that none of the new ones takes.
+fn nowhere(host: &Host, ledger: &Ledger) -> u64 {
+    let own = host.pipeline().counts.own_unrouted.get();
+    ledger.source.unrouted.saturating_sub(own)
+}
+
+/// Reloads on a thread of its own, which ends with whoever may ask.
+fn reload_when_asked(asked: Receiver<()>, host: Weak<Host>, tell: Tell) -> std::io::Result<()> {
+    let reload = move || {
+        for () in asked {
+            let Some(host) = host.upgrade() else {
+                return;
+            };
+            let number = || host.generations().last().map(|last| last.number);
+            let before = number();
+            // What has changed, or went wrong, is told by the host.
+            if let Ok(generation) = host.reload_blocking()
+                && before == Some(generation.number)
+            {
+                tell(&Notice::Unchanged(&generation));
+            }
+        }
+    };
+    thread::Builder::new()
+        .name("rolog-reload".to_owned())
+        .spawn(reload)
+        .map(drop)
 }
 
 /// What the waiting thread is told.
@@ -198,40 +303,43 @@ impl Failures {
     }
 }
 
-fn account(
+/// What is known of a run beside the ledger.
+struct Ended<'a> {
     fed: Fed,
-    report: &Report,
-    failures: &Failures,
-    stopper: &Stopper,
+    nowhere: u64,
+    stopper: &'a Stopper,
     elapsed: Duration,
-) -> Account {
-    let in_rings = report.ledger.source.in_rings;
-    let mut unread = fed.unread;
-    let mut stopped_by = stopper.reason().filter(|_| fed.stopped);
-    if stopped_by == Some(CLOSED_OUTPUT) {
-        // Unlike a signal, nobody asked for it.
-        unread.push(CLOSED_OUTPUT.to_owned());
-        stopped_by = None;
-    }
-    let targets = report.ledger.targets.iter().map(|(name, row)| {
-        let ended = report
-            .targets
-            .iter()
-            .find(|target| *target.target == **name);
-        let failure = failures.of(name, ended.and_then(|target| target.failure.as_ref()));
-        target(name, row, failure)
-    });
-    Account {
-        lines: fed.lines,
-        nul_bytes: fed.nul_bytes,
-        routed: fed.routed.saturating_sub(in_rings),
-        below_level: fed.below_level,
-        no_route: fed.no_route,
-        refused: fed.refused + in_rings,
-        targets: targets.collect(),
-        unread,
-        stopped_by,
-        elapsed,
+}
+
+impl Ended<'_> {
+    fn account(self, ledger: &Ledger, failure: impl Fn(&str) -> Option<String>) -> Account {
+        let (fed, in_rings) = (self.fed, ledger.source.in_rings);
+        let mut unread = fed.unread;
+        let mut stopped_by = self.stopper.reason().filter(|_| fed.stopped);
+        if stopped_by == Some(CLOSED_OUTPUT) {
+            // Unlike a signal, nobody asked for it.
+            unread.push(CLOSED_OUTPUT.to_owned());
+            stopped_by = None;
+        }
+        let targets = ledger.targets.iter();
+        let mut targets: Vec<TargetAccount> = targets
+            .map(|(name, row)| target(name, row, failure(name)))
+            .collect();
+        if ledger.removed != TargetRow::default() {
+            targets.push(target(REMOVED, &ledger.removed, None));
+        }
+        Account {
+            lines: fed.lines,
+            nul_bytes: fed.nul_bytes,
+            routed: fed.routed.saturating_sub(in_rings + self.nowhere),
+            below_level: fed.below_level,
+            no_route: fed.no_route + self.nowhere,
+            refused: fed.refused + in_rings,
+            targets,
+            unread,
+            stopped_by,
+            elapsed: self.elapsed,
+        }
     }
 }
 

@@ -5,6 +5,9 @@
 //! slowest target takes, holds a line and what the queues may hold, and drops nothing for want of
 //! room. A [`Stop`] ends the reading within moments, from any state.
 //!
+//! The pipeline may change while the run lasts. A line goes by the routes that are in force when it is
+//! read; what waits for room at a target that is taken away goes by the new ones.
+//!
 //! The [`Account`] is put together from what was counted line by line and what the targets' rows say;
 //! it never derives one from the other, so that a record which went missing would show.
 
@@ -20,7 +23,7 @@ mod stop;
 pub use account::{Account, TargetAccount};
 pub use feed::{Fed, Feed, Sink, Taken};
 pub use input::{Input, InputError};
-pub use job::Job;
+pub use job::{Job, Notice, Source};
 pub use sink::PipelineSink;
 pub use stop::{Stop, Stopper};
 

@@ -1,29 +1,64 @@
 //! Standard output that nobody reads any more.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::stop::Stopper;
 use crate::config::{PipelineSpec, TargetSpec};
+use crate::pipeline::Link;
 
 /// The reason of a stop because whoever read standard output is gone: `rolog run | head -1`.
 pub(super) const CLOSED_OUTPUT: &str = "nobody reads standard output any more";
 
-/// Asks for a stop when standard output loses its reader, if the pipeline writes there at all.
-/// Returns whether it writes nowhere else.
-pub(super) fn watch(pipeline: &PipelineSpec, stopper: &Stopper) -> bool {
-    let mut targets = pipeline.targets().values();
-    if !targets.clone().any(writes_to_stdout) {
-        return false;
-    }
-    wait_elsewhere(stopper.clone());
-    targets.all(writes_to_stdout)
+/// Asks for a stop when standard output has lost its reader and the pipeline writes there.
+#[derive(Clone)]
+pub(super) struct Output {
+    pipeline: Link,
+    stopper: Stopper,
+    closed: Arc<AtomicBool>,
 }
 
-fn writes_to_stdout(target: &TargetSpec) -> bool {
+impl Output {
+    pub(super) fn new(pipeline: Link, stopper: Stopper) -> Self {
+        Output {
+            pipeline,
+            stopper,
+            closed: Arc::default(),
+        }
+    }
+
+    /// Looks out for it from now on.
+    pub(super) fn watch(&self) {
+        wait_elsewhere(self.clone());
+    }
+
+    /// To be called when the pipeline has changed: it may write there now, and did not before.
+    pub(super) fn look(&self) {
+        if self.closed.load(Ordering::SeqCst)
+            && self.asks(|pipeline| pipeline.targets().values().any(is_stdout))
+        {
+            self.stopper.ask(CLOSED_OUTPUT);
+        }
+    }
+
+    /// Whether the pipeline writes there and nowhere else.
+    pub(super) fn is_all(&self) -> bool {
+        self.asks(|pipeline| pipeline.targets().values().all(is_stdout))
+    }
+
+    fn asks(&self, what: impl Fn(&PipelineSpec) -> bool) -> bool {
+        let pipeline = self.pipeline.pipeline();
+        pipeline.is_some_and(|pipeline| what(&pipeline.shape().spec))
+    }
+}
+
+fn is_stdout(target: &TargetSpec) -> bool {
     let stream = target.config.value().get("stream");
     target.plugin.as_str() == "console" && stream.is_none_or(|stream| stream == "stdout")
 }
 
 #[cfg(unix)]
-fn wait_elsewhere(stopper: Stopper) {
+fn wait_elsewhere(output: Output) {
     use rustix::event::{PollFd, PollFlags, poll};
     let wait = move || {
         let stdout = std::io::stdout();
@@ -31,10 +66,13 @@ fn wait_elsewhere(stopper: Stopper) {
         let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
         loop {
             match poll(&mut ends, None) {
-                Ok(_) => break stopper.ask(CLOSED_OUTPUT),
+                Ok(_) => {
+                    output.closed.store(true, Ordering::SeqCst);
+                    break output.look();
+                }
                 Err(rustix::io::Errno::INTR) => {}
                 // Then the target finds out with its next write.
-                Err(_) => break false,
+                Err(_) => break,
             }
         }
     };
@@ -46,4 +84,4 @@ fn wait_elsewhere(stopper: Stopper) {
 }
 
 #[cfg(not(unix))]
-fn wait_elsewhere(_: Stopper) {}
+fn wait_elsewhere(_: Output) {}

@@ -1,8 +1,8 @@
 //! `rolog run`, as a user meets it.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 
-use crate::support::{Place, finish, signal, wait};
+use crate::support::{Place, finish, guard, signal, wait};
 
 /// JSON lines of every record to standard output.
 const JSON: &str = "
@@ -349,4 +349,43 @@ fn closed_outputs_of_every_kind_are_no_panic() {
         let code = wait(child);
         assert!(matches!(code, Some(0..=2)), "{args:?}: {code:?}");
     }
+}
+
+#[test]
+fn a_hangup_has_the_pipeline_read_again_where_there_is_a_file() {
+    let place = Place::new();
+    place.file("p.yaml", JSON);
+    let mut child = place
+        .command(["run", "--no-watch", "-c", "p.yaml"])
+        .spawn()
+        .unwrap();
+    let _guard = guard(child.id());
+    let mut stdin = child.stdin.take().unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut shown = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut until = |part: &str| {
+        let line = told
+            .by_ref()
+            .find(|line| line.as_ref().unwrap().contains(part));
+        assert!(line.is_some(), "{part:?} was never told");
+    };
+    stdin.write_all(b"first\n").unwrap();
+    assert!(shown.next().unwrap().unwrap().contains("first"));
+
+    signal(child.id(), "HUP");
+    until("nothing has changed; generation 1 goes on");
+    place.file("p.yaml", JSON.replace("to: [out]", "to: [in]"));
+    signal(child.id(), "HUP");
+    until("p.yaml:7:26: routes[0].to[0]: ");
+    until("the pipeline goes on as it was");
+    place.file("p.yaml", JSON.replace("format: json", "format: text"));
+    signal(child.id(), "HUP");
+    until("generation 2 (asked for): 1 replaced (out)");
+
+    stdin.write_all(b"last\n").unwrap();
+    let last = shown.find(|line| line.as_ref().unwrap().contains("last"));
+    assert!(last.unwrap().unwrap().ends_with("INFO stdin  last"));
+    drop(stdin);
+    until("nothing lost");
+    assert_eq!(wait(child), Some(0));
 }

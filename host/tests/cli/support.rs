@@ -106,6 +106,18 @@ pub(crate) fn wait(mut child: Child) -> Option<i32> {
     waiter.join().unwrap().code()
 }
 
+/// Kills a process that is still there when a test has waited too long for what it says; until the
+/// guard is dropped.
+pub(crate) fn guard(process: u32) -> mpsc::Sender<()> {
+    let (guard, ended) = mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        if ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            signal(process, "KILL");
+        }
+    });
+    guard
+}
+
 /// Sends a signal by its name.
 pub(crate) fn signal(process: u32, name: &str) {
     let status = Command::new("kill")

@@ -58,6 +58,10 @@ Reading waits while a target's queue is full, so that nothing which was read is 
 room. SIGINT (Ctrl-C) and SIGTERM end the reading; what was read is still delivered. A second one
 ends the program at once.
 
+The pipeline can be changed while it runs: edit the file, and what has changed is taken over,
+without a line lost or doubled. A file with an error changes nothing; the error is told with its
+place. SIGHUP has the file read again, whether it is watched or not.
+
 At the end standard error tells what became of every record, by target:
 
   target  routed  delivered  fell back  dead-lettered  lost
@@ -90,6 +94,10 @@ pub(crate) struct Run {
     /// How long the targets get at the end to deliver what they still hold
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     pub(crate) deadline: Duration,
+
+    /// Do not take changes of the pipeline over as they happen, but only on SIGHUP
+    #[arg(long)]
+    pub(crate) no_watch: bool,
 
     /// Print the account only when something was lost
     #[arg(short, long)]

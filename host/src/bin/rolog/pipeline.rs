@@ -30,10 +30,15 @@ impl Refused {
 
     /// Prints every reason; the exit status of wrong usage.
     pub(crate) fn tell(&self) -> ExitCode {
+        self.print();
+        ExitCode::from(2)
+    }
+
+    /// Prints every reason.
+    pub(crate) fn print(&self) {
         for reason in &self.0 {
             print::error(reason);
         }
-        ExitCode::from(2)
     }
 }
 
@@ -45,6 +50,12 @@ impl From<Problems> for Refused {
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
+        Refused::from(&error)
+    }
+}
+
+impl From<&Error> for Refused {
+    fn from(error: &Error) -> Self {
         if error.is_config() {
             return Refused(error.problems().iter().map(ToString::to_string).collect());
         }

@@ -1,8 +1,9 @@
 //! `rolog run`: log lines through a pipeline.
 
 use std::process::ExitCode;
+use std::sync::mpsc::channel;
 
-use rolog_host::run::{Account, Input, Job, Stop};
+use rolog_host::run::{Account, Input, Job, Notice, Source, Stop};
 use rolog_host::stage::{Event, EventKind};
 
 use crate::args::Run;
@@ -22,15 +23,26 @@ pub(crate) fn run(args: &Run) -> ExitCode {
 }
 
 fn try_run(args: &Run) -> Result<Account, Refused> {
-    let inputs = inputs(args)?;
+    let (ask, reloads) = channel();
+    let pipeline = match &args.config {
+        Some(path) => Source::File {
+            path: path.clone(),
+            watch: !args.no_watch,
+        },
+        None => Source::Fixed(Box::new(pipeline::load(None)?)),
+    };
     let job = Job {
-        pipeline: pipeline::load(args.config.as_deref())?,
-        inputs,
+        pipeline,
+        inputs: inputs(args)?,
         deadline: args.deadline,
+        reloads,
     };
     let (stop, stopper) = Stop::new().map_err(Refused::because)?;
+    let ask = args.config.as_ref().map(|_| ask);
     #[cfg(unix)]
-    crate::signals::listen(stopper.clone(), args.deadline).map_err(Refused::because)?;
+    crate::signals::listen(stopper.clone(), ask, args.deadline).map_err(Refused::because)?;
+    #[cfg(not(unix))]
+    drop(ask);
     Ok(job.run(stop, &stopper, tell)?)
 }
 
@@ -46,8 +58,24 @@ fn inputs(args: &Run) -> Result<Vec<Input>, Refused> {
     opened.collect::<Result<_, _>>().map_err(Refused::because)
 }
 
-/// What happens at targets, for whoever wonders why it takes so long.
-fn tell(event: &Event) {
+/// What happens meanwhile, for whoever wonders.
+fn tell(notice: &Notice<'_>) {
+    match notice {
+        Notice::Warning(problem) => print::warning(problem),
+        Notice::Event(event) => tell_event(event),
+        Notice::Changed(generation) => print::note(generation),
+        Notice::Unchanged(generation) => print::note(format_args!(
+            "nothing has changed; generation {} goes on",
+            generation.number
+        )),
+        Notice::NotTaken(error) => {
+            Refused::from(*error).print();
+            print::note("the change was not taken over; the pipeline goes on as it was");
+        }
+    }
+}
+
+fn tell_event(event: &Event) {
     match &event.kind {
         EventKind::Dropped { .. } | EventKind::Refused { .. } | EventKind::FallbackInUse { .. } => {
             // The account says so at the end.

@@ -1,7 +1,9 @@
-//! SIGINT, SIGTERM and SIGHUP end the reading; a second one ends the program.
+//! SIGINT and SIGTERM end the reading; a second one ends the program. SIGHUP has the pipeline's file
+//! read again; where there is none, it ends the reading as well.
 
 use std::io;
 use std::process;
+use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
 
@@ -14,7 +16,11 @@ use crate::print;
 ///
 /// # Errors
 /// When the signals or the thread cannot be had.
-pub(crate) fn listen(stopper: Stopper, deadline: Duration) -> io::Result<()> {
+pub(crate) fn listen(
+    stopper: Stopper,
+    reload: Option<Sender<()>>,
+    deadline: Duration,
+) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?;
@@ -35,6 +41,12 @@ pub(crate) fn listen(stopper: Stopper, deadline: Duration) -> io::Result<()> {
                     _ = terminate.1.recv() => (terminate.0, SignalKind::terminate()),
                     _ = hangup.1.recv() => (hangup.0, SignalKind::hangup()),
                 };
+                if let Some(reload) = reload.as_ref().filter(|_| kind == SignalKind::hangup()) {
+                    print::note(format_args!("{name}: reading the pipeline again"));
+                    // Nobody listens any more at the end of a run.
+                    let _ = reload.send(());
+                    continue;
+                }
                 if !stopper.ask(name) {
                     process::exit(128 + kind.as_raw_value());
                 }
