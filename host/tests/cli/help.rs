@@ -14,6 +14,7 @@ fn each_command_says_what_it_does_with_examples_and_exit_status() {
                 "run",
                 "check",
                 "plan",
+                "replay",
                 "plugins",
             ][..],
         ),
@@ -31,6 +32,10 @@ fn each_command_says_what_it_does_with_examples_and_exit_status() {
         (
             &["check", "--help"],
             &["Exit status:", "pipeline.yaml:9:7:"],
+        ),
+        (
+            &["replay", "--help"],
+            &["Examples:", "Exit status:", "--to", "taken"],
         ),
         (
             &["plan", "--help"],

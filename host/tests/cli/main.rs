@@ -6,5 +6,6 @@ mod check;
 mod help;
 mod plan;
 mod plugins;
+mod replay;
 mod run;
 mod support;

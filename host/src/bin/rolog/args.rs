@@ -39,6 +39,7 @@ pub(crate) enum Command {
     Run(Run),
     Check(Check),
     Plan(Plan),
+    Replay(Replay),
     Plugins(Plugins),
 }
 
@@ -170,6 +171,47 @@ pub(crate) struct Plan {
     /// The pipeline that is to take its place
     #[arg(value_name = "NEW")]
     pub(crate) new: PathBuf,
+}
+
+const REPLAY: &str = "\
+Sends the records of a dead-letter file again, each to the target that it was once routed to, under
+its own id, with the retries and fallbacks that the pipeline gives it. What was delivered is taken
+out of the file, and a file with nothing left in it goes; what was not stays. A record that may have arrived before is marked
+`maybe_written` in the file; its id tells the destination.
+
+A file that a running service writes to is refused; the files that it has closed (FILE.1, FILE.2, …)
+are not. No dead letters are written and no metrics served meanwhile, whatever the pipeline says.";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  The log server is back:
+    rolog replay -c pipeline.yaml logs/dead.jsonl.1
+
+  Its successor has another name:
+    rolog replay -c pipeline.yaml --to archive logs/dead.jsonl.1
+
+Exit status: 0 when nothing is left in FILE, 1 when something is, 2 when the pipeline, the file or
+the command line is wrong.";
+
+/// Send dead letters again, and take out what was delivered.
+#[derive(Clone, Debug, Args)]
+#[command(long_about = format!("Send dead letters again, and take out what was delivered.\n\n{REPLAY}"), after_help = REPLAY_EXAMPLES)]
+pub(crate) struct Replay {
+    /// The pipeline that has the targets
+    #[arg(short, long, value_name = "PIPELINE", default_value = "pipeline.yaml")]
+    pub(crate) config: PathBuf,
+
+    /// Send every record to this target, whichever it was routed to
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) to: Option<String>,
+
+    /// How long it may take in all
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+    pub(crate) deadline: Duration,
+
+    /// The dead letters
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 const PLUGINS: &str = "\

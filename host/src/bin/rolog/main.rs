@@ -8,6 +8,7 @@ mod pipeline;
 mod plan;
 mod plugins;
 mod print;
+mod replay;
 mod run;
 #[cfg(unix)]
 mod signals;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(args),
         Command::Plan(args) => plan::plan(args),
+        Command::Replay(args) => replay::replay(args),
         Command::Plugins(args) => plugins::plugins(args),
     }
 }
