@@ -1,0 +1,392 @@
+//! What a pipeline is started from, and how.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use rolog_core::intake::Intake;
+use rolog_core::{BoxTarget, Level, LogTarget, LoggerFactory};
+use rolog_plugin::Linked;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::catalog::{Catalog, PreparedTargets, memories};
+use crate::config::{self, Env, PipelineSpec, Problem};
+use crate::dead_letters::DeadLetterSettings;
+use crate::error::Error;
+use crate::feedback::Feedback;
+use crate::ledger::PumpCounts;
+use crate::loader::{Loader, LoaderSettings};
+use crate::metrics::FacadeMeter;
+use crate::outlets::{Outlets, Wanted};
+use crate::pipeline::{Link, Pipeline, Pressure, Shape, Traits, start_stages};
+use crate::pump::Pump;
+use crate::reload::{self, Generation};
+use crate::routes::InForce;
+use crate::stage::{Event, EventSink, RateLimited, Services};
+use crate::voices::Voices;
+use crate::waiting::Slots;
+use crate::watchdog;
+
+use super::{FileSource, Host};
+
+/// How many events of one kind and target are told in a window.
+const EVENTS: u32 = 10;
+const EVENT_WINDOW: Duration = Duration::from_secs(10);
+
+/// Collects what a pipeline is started from.
+#[derive(Default)]
+#[must_use = "nothing runs before `start`"]
+pub struct HostBuilder {
+    source: Source,
+    env: Option<Env>,
+    linked: Vec<Linked>,
+    targets: BTreeMap<String, BoxTarget>,
+    min_level: Option<Level>,
+    on_event: Vec<OnEvent>,
+    on_reload: Vec<OnReload>,
+    outlets: Wanted,
+    unwatched: bool,
+    plugin_versions: Option<usize>,
+    watch_plugins: bool,
+}
+
+type OnEvent = Box<dyn Fn(&Event) + Send + Sync>;
+
+pub(super) type OnReload = Box<dyn Fn(Result<&Generation, &Error>) + Send + Sync>;
+
+#[derive(Default)]
+enum Source {
+    /// No routes and no targets but those that are added to the factory.
+    #[default]
+    Nothing,
+    File(PathBuf),
+    Spec(Box<PipelineSpec>),
+}
+
+impl HostBuilder {
+    /// The pipeline of this file.
+    pub fn file(mut self, path: impl AsRef<Path>) -> Self {
+        self.source = Source::File(path.as_ref().to_owned());
+        self
+    }
+
+    /// A pipeline that was built in code, or parsed by [`config::parse`].
+    pub fn pipeline(mut self, spec: PipelineSpec) -> Self {
+        self.source = Source::Spec(Box::new(spec));
+        self
+    }
+
+    /// The variables that `${NAME}` stands for; those of the process unless set.
+    pub fn env(mut self, env: Env) -> Self {
+        self.env = Some(env);
+        self
+    }
+
+    /// A plugin that is linked into the service: `link(rolog_plugin::linked::<File>())`. Targets
+    /// whose `plugin` is its name are made of it, and not of a library.
+    pub fn link(mut self, plugin: Linked) -> Self {
+        self.linked.push(plugin);
+        self
+    }
+
+    /// A target of the service's own, for the configuration to name: the target `name` there has
+    /// `plugin: in-process`.
+    pub fn target(mut self, name: impl Into<String>, target: impl LogTarget) -> Self {
+        self.targets.insert(name.into(), Box::new(target));
+        self
+    }
+
+    /// The least level of loggers of which the configuration says nothing;
+    /// [`LoggerFactory::default_min_level`] unless set.
+    pub fn min_level(mut self, level: Level) -> Self {
+        self.min_level = Some(level);
+        self
+    }
+
+    /// Called when something happens at a target: it failed, recovered, dropped records, and so on.
+    /// On a thread of the pipeline, so it must not block. At most ten of a kind in ten seconds; each
+    /// says how many were held back before it. The same events are records of the logger `rolog`.
+    pub fn on_event(mut self, call: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.on_event.push(Box::new(call));
+        self
+    }
+
+    /// Called whenever the configuration's file has been read again, whoever asked: with the
+    /// generation in force then, which is the one before where nothing has changed, or with what
+    /// keeps the new one from running. On a thread of the pipeline, so it must not block.
+    pub fn on_reload(
+        mut self,
+        call: impl Fn(Result<&Generation, &Error>) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_reload.push(Box::new(call));
+        self
+    }
+
+    /// Keeps records that no target takes in this file; see [`dead_letters`](crate::dead_letters).
+    /// Goes before what the configuration says; without either they are dropped, and counted.
+    pub fn dead_letters(mut self, settings: DeadLetterSettings) -> Self {
+        self.outlets.dead_letters = Some(settings);
+        self
+    }
+
+    /// Serves the metrics to Prometheus at this address, as `/metrics`, wherever the configuration
+    /// would have it.
+    pub fn prometheus(mut self, address: SocketAddr) -> Self {
+        self.outlets.prometheus = Some(address);
+        self
+    }
+
+    /// Keeps no dead letters and serves no metrics, whatever the configuration says: for a second
+    /// process beside the one that does.
+    pub fn without_outlets(mut self) -> Self {
+        self.outlets.closed = true;
+        self
+    }
+
+    /// Whether changes of the configuration's file, and of the files that `${file:…}` names in it,
+    /// are taken over as they happen; they are unless this says otherwise. [`Host::reload`] works
+    /// either way.
+    pub fn watch(mut self, watch: bool) -> Self {
+        self.unwatched = !watch;
+        self
+    }
+
+    /// Whether new builds of plugins are taken up as their files change; they are not unless this
+    /// says so. [`Host::reload_plugins`] works either way.
+    pub fn watch_plugins(mut self, watch: bool) -> Self {
+        self.watch_plugins = watch;
+        self
+    }
+
+    /// How many versions of one plugin this process may load, 32 unless set: libraries are never
+    /// closed, so each new build costs the memory of its code for good. A further one is refused,
+    /// and the targets keep theirs.
+    pub fn plugin_versions(mut self, limit: usize) -> Self {
+        self.plugin_versions = Some(limit);
+        self
+    }
+
+    /// Checks the configuration, the plugins' part of it included, and starts nothing.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each at its place. Otherwise the warnings.
+    pub fn check(self) -> Result<Vec<Problem>, Error> {
+        let spec = self.source.read(&self.env.unwrap_or_else(Env::process))?;
+        let settings = loader_settings(&spec, self.plugin_versions);
+        let loader = Loader::new(settings, Arc::new(()));
+        let catalog = Catalog::new(loader, self.linked, self.targets);
+        let prepared = catalog.prepare(&spec)?;
+        Ok(warnings(&spec, &prepared))
+    }
+
+    /// Starts the pipeline. Targets that cannot connect now are tried again, and their records take
+    /// the fallback: a service starts without its log server.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the configuration, each at its place; a thread that cannot be
+    /// started.
+    pub fn start(self) -> Result<Host, Error> {
+        let env = self.env.unwrap_or_else(Env::process);
+        let spec = self.source.read(&env)?;
+        let source = match self.source {
+            Source::File(path) => Some(Arc::new(FileSource::new(path, env, self.on_reload))),
+            Source::Nothing | Source::Spec(_) => None,
+        };
+        let intake = Intake::new(spec.intake_config())
+            .map_err(|error| Error::system("the rings", std::io::Error::other(error)))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("rolog-stages")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::system("the pipeline's runtime", error))?;
+        let handle = runtime.handle().clone();
+        let mut runtime = Background(Some(runtime));
+        let link = Link::default();
+        let voices = Arc::new(Voices::new(link.clone()));
+        let loader = Loader::new(loader_settings(&spec, self.plugin_versions), voices);
+        let catalog = Catalog::new(loader, self.linked, self.targets);
+        let prepared = catalog.prepare(&spec)?;
+        let warnings = warnings(&spec, &prepared);
+        let slots = Arc::new(Slots::default());
+        let told = Told {
+            link: link.clone(),
+            calls: self.on_event,
+        };
+        let Outlets {
+            dead_letters,
+            exporter,
+        } = self.outlets.open(&spec, &link, &handle)?;
+        let services = Services {
+            dead_letters: dead_letters.clone().map(|file| Arc::new(file) as _),
+            meter: Some(FacadeMeter::shared()),
+            receipts: Arc::clone(&slots) as _,
+            events: Arc::new(RateLimited::new(told, EVENTS, EVENT_WINDOW)),
+            pressure: Some(Arc::new(Pressure(link.clone()))),
+        };
+        let epoch = random_epoch();
+        let traits = prepared.iter();
+        let traits = traits.map(|(name, target)| (name.clone(), Traits::of(target)));
+        let traits = traits.collect();
+        catalog.show(memories(&prepared));
+        let stages = start_stages(&spec, prepared, &services, epoch, &handle)?;
+        let min_level = self.min_level.unwrap_or(LoggerFactory::default_min_level());
+        let files = FileSource::files_of(&spec);
+        let secrets = Mutex::new(Arc::clone(spec.secrets()));
+        let shape = Shape::new(spec, min_level, stages, traits);
+        let pipeline = Arc::new_cyclic(|this: &Weak<Pipeline>| Pipeline {
+            this: this.clone(),
+            epoch,
+            factory: LoggerFactory::new(Arc::clone(&intake)),
+            intake: Arc::clone(&intake),
+            routes: InForce::new(shape.compile()),
+            slots,
+            feedback: Feedback::default(),
+            dead_letters,
+            counts: PumpCounts::default(),
+            runtime: handle,
+            services,
+            shape: Mutex::new(shape),
+            commands: Mutex::default(),
+            pressed: Mutex::default(),
+            secrets,
+            reloading: tokio::sync::Mutex::new(()),
+            closing: AtomicBool::new(false),
+            ended: watch::Sender::new(None),
+        });
+        link.attach(&pipeline);
+        let backend: Weak<Pipeline> = Arc::downgrade(&pipeline);
+        pipeline.factory.attach(backend);
+        start_pump(&pipeline)?;
+        let watchdog = watchdog::watch(link, catalog.loader());
+        pipeline.runtime.spawn(watchdog);
+        let catalog = Arc::new(catalog);
+        if self.watch_plugins {
+            watch_plugins(&pipeline, &catalog)?;
+        }
+        if let Some(source) = source.as_ref().filter(|_| !self.unwatched) {
+            let (changes, changed) = tokio::sync::mpsc::channel(1);
+            source.watch(files, changes)?;
+            pipeline.runtime.spawn(reload::follow(
+                Arc::downgrade(&pipeline),
+                Arc::clone(&catalog),
+                Arc::clone(source),
+                changed,
+            ));
+        }
+        Ok(Host {
+            exporter: Some(exporter),
+            pipeline,
+            catalog,
+            warnings,
+            source,
+            runtime: runtime.0.take(),
+        })
+    }
+}
+
+impl std::fmt::Debug for HostBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostBuilder").finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    fn read(&self, env: &Env) -> Result<PipelineSpec, Error> {
+        Ok(match self {
+            Source::Nothing => PipelineSpec::builder().build()?,
+            Source::File(path) => config::load(path, env)?,
+            Source::Spec(spec) => PipelineSpec::clone(spec),
+        })
+    }
+}
+
+fn start_pump(pipeline: &Arc<Pipeline>) -> Result<(), Error> {
+    let consumer = pipeline
+        .intake
+        .consumer()
+        .expect("the intake is new, and nobody else has its consumer");
+    let pump = Pump::new(Arc::clone(pipeline), consumer);
+    std::thread::Builder::new()
+        .name("rolog-pump".to_owned())
+        .spawn(move || pump.run())
+        .map(drop)
+        .map_err(|error| Error::system("the pump's thread", error))
+}
+
+/// A runtime until a host has it. A start that fails may be on a thread that drives another runtime,
+/// which must not wait for this one.
+struct Background(Option<Runtime>);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Takes up new builds of plugins as their files change.
+fn watch_plugins(pipeline: &Arc<Pipeline>, catalog: &Arc<Catalog>) -> Result<(), Error> {
+    let (changes, changed) = tokio::sync::mpsc::channel(1);
+    catalog
+        .watch(&pipeline.shape().spec, changes)
+        .map_err(|error| Error::system("the watch over the plugins", error))?;
+    pipeline.runtime.spawn(reload::follow_plugins(
+        Arc::downgrade(pipeline),
+        Arc::clone(catalog),
+        changed,
+    ));
+    Ok(())
+}
+
+fn loader_settings(spec: &PipelineSpec, versions: Option<usize>) -> LoaderSettings {
+    let defaults = LoaderSettings::default();
+    LoaderSettings {
+        search: spec.search().to_vec(),
+        most_versions: versions.unwrap_or(defaults.most_versions),
+        ..defaults
+    }
+}
+
+fn warnings(spec: &PipelineSpec, prepared: &PreparedTargets) -> Vec<Problem> {
+    let plugins = prepared.values().flat_map(|target| &target.warnings);
+    spec.warnings().iter().chain(plugins).cloned().collect()
+}
+
+fn random_epoch() -> u128 {
+    let mut bytes = [0; 16];
+    if getrandom::fill(&mut bytes).is_ok() {
+        return u128::from_le_bytes(bytes);
+    }
+    // Without a source of randomness, time and process still tell one epoch from another.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let nanos = now.map_or(0, |since| since.as_nanos());
+    nanos << 32 | u128::from(std::process::id())
+}
+
+/// Events on their way out: to whoever asked, and as records of the pipeline's own.
+struct Told {
+    link: Link,
+    calls: Vec<OnEvent>,
+}
+
+impl EventSink for Told {
+    fn event(&self, event: &Event) {
+        if let Some(pipeline) = self.link.pipeline() {
+            pipeline.tell_event(event);
+        }
+        for call in &self.calls {
+            // What a service's callback does must not end a stage.
+            let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(event)));
+            if let (Err(panic), Some(pipeline)) = (called, self.link.pipeline()) {
+                let said = crate::in_process::panic_text(&*panic);
+                pipeline.tell(Level::Error, None, &format!("an event callback {said}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The pipeline, for those that are made before it and speak to it later.
+
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
+
+use crate::stage::PressureSink;
+
+use super::Pipeline;
+
+/// The pipeline, for those that are made before it and speak to it later.
+#[derive(Clone, Default)]
+pub(crate) struct Link(Arc<OnceLock<Weak<Pipeline>>>);
+
+impl Link {
+    /// Names the pipeline, once.
+    pub(crate) fn attach(&self, pipeline: &Arc<Pipeline>) {
+        // One start makes one link and one pipeline.
+        let _ = self.0.set(Arc::downgrade(pipeline));
+    }
+
+    /// The pipeline, from its start to its end.
+    pub(crate) fn pipeline(&self) -> Option<Arc<Pipeline>> {
+        self.0.get().and_then(Weak::upgrade)
+    }
+}
+
+/// Hears of full queues whose callers are to wait.
+pub(crate) struct Pressure(pub(crate) Link);
+
+impl PressureSink for Pressure {
+    fn pressure(&self, target: &str, raised: bool) {
+        let Some(pipeline) = self.0.pipeline() else {
+            return;
+        };
+        let mut pressed = pipeline
+            .pressed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let changed = if raised {
+            pressed.insert(target.to_owned())
+        } else {
+            pressed.remove(target)
+        };
+        drop(pressed);
+        if changed {
+            // Not here: the pump may be the caller, and holds the stage.
+            let runtime = pipeline.runtime.clone();
+            runtime.spawn(async move { pipeline.set_blocked() });
+        }
+    }
+}

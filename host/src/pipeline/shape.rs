@@ -1,0 +1,112 @@
+//! What the routes are compiled from, and what is remembered from one generation to the next.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rolog_core::{Level, Threshold};
+
+use crate::catalog::Prepared;
+use crate::config::{PipelineSpec, TargetName};
+use crate::loader::Library;
+use crate::reload::History;
+use crate::router::Router;
+use crate::routes::Routes;
+use crate::stage::{Stage, TargetRow};
+
+/// What the routes are compiled from.
+pub(crate) struct Shape {
+    pub(crate) generation: u32,
+    pub(crate) spec: PipelineSpec,
+    pub(crate) min_level: Level,
+    pub(crate) stages: BTreeMap<TargetName, Stage>,
+    /// What each target's plugin said of it: what only one instance may use at a time, and the
+    /// size of its batches.
+    pub(crate) traits: BTreeMap<TargetName, Traits>,
+    /// The library of the instance in each slot, of those that have one.
+    pub(crate) serving: BTreeMap<TargetName, Library>,
+    /// Targets whose instance is being replaced, and the generation that asked for it last.
+    pub(crate) replacing: BTreeMap<TargetName, u32>,
+    /// Targets whose successor could not be activated: an older instance is in their slot.
+    pub(crate) stale: BTreeSet<TargetName>,
+    /// Targets that are no longer named, until they have ended.
+    pub(crate) retiring: Vec<Retiring>,
+    /// The rows of those that have.
+    pub(crate) removed: TargetRow,
+    /// The configuration of the generation before.
+    pub(crate) before: Option<Box<PipelineSpec>>,
+    pub(crate) history: History,
+    /// Targets of the service's own, which no route names.
+    pub(crate) attached: Vec<(TargetName, Threshold)>,
+}
+
+/// What a target's plugin said of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Traits {
+    pub(crate) resources: Vec<String>,
+    pub(crate) preferred: Option<usize>,
+    /// The one that its instance is to be of.
+    pub(crate) library: Option<Library>,
+}
+
+impl Traits {
+    pub(crate) fn of(prepared: &Prepared) -> Self {
+        Traits {
+            resources: prepared.maker.resources(),
+            preferred: prepared.maker.preferred_batch(),
+            library: prepared.library.clone(),
+        }
+    }
+}
+
+/// A target that is no longer named.
+#[derive(Clone)]
+pub(crate) struct Retiring {
+    pub(crate) stage: Stage,
+    pub(crate) resources: Vec<String>,
+    pub(crate) library: Option<Library>,
+}
+
+impl Shape {
+    pub(crate) fn new(
+        spec: PipelineSpec,
+        min_level: Level,
+        stages: BTreeMap<TargetName, Stage>,
+        traits: BTreeMap<TargetName, Traits>,
+    ) -> Self {
+        Shape {
+            generation: 1,
+            history: History::start(&spec),
+            spec,
+            min_level,
+            stages,
+            serving: traits
+                .iter()
+                .filter_map(|(name, traits)| Some((name.clone(), traits.library.clone()?)))
+                .collect(),
+            traits,
+            replacing: BTreeMap::new(),
+            stale: BTreeSet::new(),
+            retiring: Vec::new(),
+            removed: TargetRow::default(),
+            before: None,
+            attached: Vec::new(),
+        }
+    }
+
+    pub(crate) fn compile(&self) -> Routes {
+        let mut router = Router::builder(&self.spec).default_level(self.min_level);
+        for (name, minimum) in &self.attached {
+            router = router.attach(name.clone(), *minimum);
+        }
+        let router = router.build();
+        let stages = router
+            .targets()
+            .iter()
+            .map(|name| self.stages[name].clone())
+            .collect();
+        Routes {
+            generation: self.generation,
+            router,
+            stages,
+        }
+    }
+}
