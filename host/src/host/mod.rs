@@ -256,7 +256,7 @@ impl Host {
     /// A library that cannot be loaded, one too many of a plugin ([`HostBuilder::plugin_versions`]),
     /// or an instance that cannot be made, each at the target that it is for. Nothing has changed
     /// then. An instance that is made and cannot be activated leaves the one before at work, which
-    /// is an [`Event`], and is tried again at the next reload.
+    /// is an [`Event`](crate::stage::Event), and is tried again at the next reload.
     pub async fn reload_plugins(&self) -> Result<Generation, Error> {
         let (pipeline, catalog) = (Arc::clone(&self.pipeline), Arc::clone(&self.catalog));
         self.spawned(async move { pipeline.reload_plugins(&catalog, Cause::Plugins).await })

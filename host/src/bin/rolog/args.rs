@@ -176,8 +176,8 @@ pub(crate) struct Plan {
 const REPLAY: &str = "\
 Sends the records of a dead-letter file again, each to the target that it was once routed to, under
 its own id, with the retries and fallbacks that the pipeline gives it. What was delivered is taken
-out of the file, and a file with nothing left in it goes; what was not stays. A record that may have arrived before is marked
-`maybe_written` in the file; its id tells the destination.
+out of the file, and a file with nothing left in it goes; what was not stays. A record that may have
+arrived before is marked `maybe_written` in the file; its id tells the destination.
 
 A file that a running service writes to is refused; the files that it has closed (FILE.1, FILE.2, …)
 are not. No dead letters are written and no metrics served meanwhile, whatever the pipeline says.";
