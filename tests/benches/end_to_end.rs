@@ -3,6 +3,8 @@
 //!
 //!     cargo bench -p rolog-tests --bench end_to_end [-- RECORDS [ROUNDS]]
 //!
+//! With `TMPDIR` in memory (`/dev/shm`) the disk's moods stay out of the ratio of loaded to linked.
+//!
 //! The three take turns, so that a machine whose speed drifts does not favour one; the ratios are of
 //! the same round. A round in which a file does not hold exactly the lines that were logged is void,
 //! and ends the run.
