@@ -2,7 +2,17 @@
 
 use std::fmt;
 
-use crate::stage::EventKind;
+use crate::stage::{Event, EventKind};
+
+impl fmt::Display for Event {
+    /// ``target `app`: attempts succeed again``
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(target) = self.target() {
+            write!(f, "target `{target}`: ")?;
+        }
+        self.kind.fmt(f)
+    }
+}
 
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -48,6 +58,7 @@ impl fmt::Display for EventKind {
             }
             E::Rebuilt => f.write_str("its instance was built anew"),
             E::Replaced => f.write_str("a successor took its instance's place"),
+            E::ReloadFailed { reason } => f.write_str(reason),
             E::ReplaceFailed { failure } => {
                 write!(
                     f,

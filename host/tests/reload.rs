@@ -4,11 +4,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rolog_core::{Level, debug, info};
 use rolog_host::config::{TargetChange, TargetName};
-use rolog_host::reload::Cause;
+use rolog_host::reload::{Cause, ReloadOutcome};
+use rolog_host::stage::Event;
 use rolog_host::{Host, Memory};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -282,4 +284,77 @@ routes: changed
             .get_logger("app")
             .is_enabled(Level::Information)
     );
+}
+
+#[test]
+fn every_reload_is_counted_and_one_that_is_refused_is_an_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pipeline.yaml");
+    fs::write(&file, yaml("", "[a, b]")).unwrap();
+    let (events, ended) = (Arc::default(), Arc::default());
+    let (heard, told): (Arc<Mutex<Vec<Event>>>, Arc<Mutex<Vec<bool>>>) =
+        (Arc::clone(&events), Arc::clone(&ended));
+    let host = Host::builder()
+        .file(&file)
+        .watch(false)
+        .on_event(move |event| heard.lock().unwrap().push(event.clone()))
+        .on_reload(move |reloaded| {
+            told.lock().unwrap().push(reloaded.is_ok());
+            assert!(reloaded.is_ok(), "a callback that panics");
+        })
+        .start()
+        .unwrap();
+    let counts = || {
+        let reloads = host.metrics().reloads;
+        let last = reloads.last.map(|last| last.outcome);
+        (
+            ReloadOutcome::ALL.map(|outcome| reloads.with(outcome)),
+            last,
+        )
+    };
+    assert_eq!(counts(), ([0, 0, 0], None));
+    assert_eq!(host.metrics().generation, 1);
+
+    fs::write(&file, yaml("", "[a]")).unwrap();
+    host.reload_blocking().unwrap();
+    host.reload_blocking().unwrap();
+    fs::write(&file, yaml("", "[nowhere]")).unwrap();
+    host.reload_blocking().unwrap_err();
+    assert_eq!(counts(), ([1, 1, 1], Some(ReloadOutcome::Refused)));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(host.rollback()).unwrap();
+    assert_eq!(counts(), ([2, 1, 1], Some(ReloadOutcome::Applied)));
+    assert_eq!(*ended.lock().unwrap(), [true, true, false, true]);
+    let metrics = host.metrics();
+    assert_eq!(metrics.generation, 3);
+    let last = metrics.reloads.last.unwrap();
+    assert_eq!(host.generations().last().unwrap().cause, Cause::Rollback);
+    assert!(last.at >= host.generations().last().unwrap().since);
+    assert!(last.took > Duration::ZERO);
+
+    let events: Vec<_> = events
+        .lock()
+        .unwrap()
+        .iter()
+        .map(Event::to_string)
+        .collect();
+    let path = file.display();
+    assert_eq!(
+        events,
+        [format!(
+            "the configuration was not taken over; the one before goes on: {path}:7:30: \
+             routes[0].to[0]: no target has the name `nowhere`; expected a or b"
+        )]
+    );
+    let page = rolog_host::metrics::render(&metrics);
+    for line in [
+        "rolog_generation 3",
+        "rolog_reloads_total{outcome=\"refused\"} 1",
+        "rolog_reload_last_successful 1",
+        "rolog_plugin_versions_limit 32",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+    }
 }

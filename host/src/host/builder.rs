@@ -24,7 +24,7 @@ use crate::metrics::FacadeMeter;
 use crate::outlets::{Outlets, Wanted};
 use crate::pipeline::{Link, Pipeline, Pressure, Shape, Traits, start_stages};
 use crate::pump::Pump;
-use crate::reload::{self, Generation};
+use crate::reload::{self, Generation, OnReload, Tally};
 use crate::routes::InForce;
 use crate::stage::{Event, EventSink, RateLimited, Services};
 use crate::voices::Voices;
@@ -55,8 +55,6 @@ pub struct HostBuilder {
 }
 
 type OnEvent = Box<dyn Fn(&Event) + Send + Sync>;
-
-pub(super) type OnReload = Box<dyn Fn(Result<&Generation, &Error>) + Send + Sync>;
 
 #[derive(Default)]
 enum Source {
@@ -115,8 +113,8 @@ impl HostBuilder {
         self
     }
 
-    /// Called whenever the configuration's file has been read again, whoever asked: with the
-    /// generation in force then, which is the one before where nothing has changed, or with what
+    /// Called whenever a reload has ended, whoever asked for it and whatever it was to take over: with
+    /// the generation in force then, which is the one before where nothing has changed, or with what
     /// keeps the new one from running. On a thread of the pipeline, so it must not block.
     pub fn on_reload(
         mut self,
@@ -193,7 +191,7 @@ impl HostBuilder {
         let env = self.env.unwrap_or_else(Env::process);
         let spec = self.source.read(&env)?;
         let source = match self.source {
-            Source::File(path) => Some(Arc::new(FileSource::new(path, env, self.on_reload))),
+            Source::File(path) => Some(Arc::new(FileSource::new(path, env))),
             Source::Nothing | Source::Spec(_) => None,
         };
         let intake = Intake::new(spec.intake_config())
@@ -255,6 +253,8 @@ impl HostBuilder {
             pressed: Mutex::default(),
             secrets,
             reloading: tokio::sync::Mutex::new(()),
+            reloads: Tally::new(self.on_reload),
+            catalog: Arc::new(catalog),
             closing: AtomicBool::new(false),
             ended: watch::Sender::new(None),
         });
@@ -262,18 +262,16 @@ impl HostBuilder {
         let backend: Weak<Pipeline> = Arc::downgrade(&pipeline);
         pipeline.factory.attach(backend);
         start_pump(&pipeline)?;
-        let watchdog = watchdog::watch(link, catalog.loader());
+        let watchdog = watchdog::watch(link, pipeline.catalog.loader());
         pipeline.runtime.spawn(watchdog);
-        let catalog = Arc::new(catalog);
         if self.watch_plugins {
-            watch_plugins(&pipeline, &catalog)?;
+            watch_plugins(&pipeline)?;
         }
         if let Some(source) = source.as_ref().filter(|_| !self.unwatched) {
             let (changes, changed) = tokio::sync::mpsc::channel(1);
             source.watch(files, changes)?;
             pipeline.runtime.spawn(reload::follow(
                 Arc::downgrade(&pipeline),
-                Arc::clone(&catalog),
                 Arc::clone(source),
                 changed,
             ));
@@ -281,7 +279,6 @@ impl HostBuilder {
         Ok(Host {
             exporter: Some(exporter),
             pipeline,
-            catalog,
             warnings,
             source,
             runtime: runtime.0.take(),
@@ -331,16 +328,16 @@ impl Drop for Background {
 }
 
 /// Takes up new builds of plugins as their files change.
-fn watch_plugins(pipeline: &Arc<Pipeline>, catalog: &Arc<Catalog>) -> Result<(), Error> {
+fn watch_plugins(pipeline: &Arc<Pipeline>) -> Result<(), Error> {
     let (changes, changed) = tokio::sync::mpsc::channel(1);
-    catalog
-        .watch(&pipeline.shape().spec, changes)
+    let spec = pipeline.shape().spec.clone();
+    pipeline
+        .catalog
+        .watch(&spec, changes)
         .map_err(|error| Error::system("the watch over the plugins", error))?;
-    pipeline.runtime.spawn(reload::follow_plugins(
-        Arc::downgrade(pipeline),
-        Arc::clone(catalog),
-        changed,
-    ));
+    pipeline
+        .runtime
+        .spawn(reload::follow_plugins(Arc::downgrade(pipeline), changed));
     Ok(())
 }
 

@@ -10,7 +10,6 @@ use rolog_core::LoggerFactory;
 use tokio::runtime::Runtime;
 
 use crate::builtin::Memory;
-use crate::catalog::Catalog;
 use crate::config::{PipelineSpec, Problem};
 use crate::error::Error;
 use crate::ledger::Ledger;
@@ -57,7 +56,6 @@ const DROP_DEADLINE: Duration = Duration::from_secs(10);
 /// ```
 pub struct Host {
     pipeline: Arc<Pipeline>,
-    catalog: Arc<Catalog>,
     warnings: Vec<Problem>,
     /// Where the configuration came from, if it can be read again.
     source: Option<Arc<FileSource>>,
@@ -111,7 +109,7 @@ impl Host {
 
     /// The records that a target with `plugin: memory` keeps.
     pub fn memory(&self, target: &str) -> Option<Memory> {
-        self.catalog.memory(target)
+        self.pipeline.catalog.memory(target)
     }
 
     /// The pipeline's metrics at this moment. They also go to the recorder of the `metrics` crate
@@ -209,8 +207,8 @@ impl Host {
     /// pipeline that was built in code has no file.
     pub async fn reload(&self) -> Result<Generation, Error> {
         let source = self.source.clone().ok_or_else(Error::no_file)?;
-        let (pipeline, catalog) = (Arc::clone(&self.pipeline), Arc::clone(&self.catalog));
-        self.spawned(async move { source.reload(&pipeline, &catalog, Cause::Asked).await })
+        let pipeline = Arc::clone(&self.pipeline);
+        self.spawned(async move { source.reload(&pipeline, Cause::Asked).await })
             .await
     }
 
@@ -220,9 +218,8 @@ impl Host {
     /// As [`Host::reload`].
     pub fn reload_blocking(&self) -> Result<Generation, Error> {
         let source = self.source.clone().ok_or_else(Error::no_file)?;
-        let catalog = Arc::clone(&self.catalog);
         self.run(RELOAD_PATIENCE, |pipeline| async move {
-            source.reload(&pipeline, &catalog, Cause::Asked).await
+            source.reload(&pipeline, Cause::Asked).await
         })
         .unwrap_or_else(|| Err(Error::disposed()))
     }
@@ -232,8 +229,8 @@ impl Host {
     /// # Errors
     /// What keeps it from running; the old one goes on.
     pub async fn reconfigure(&self, spec: PipelineSpec) -> Result<Generation, Error> {
-        let (pipeline, catalog) = (Arc::clone(&self.pipeline), Arc::clone(&self.catalog));
-        self.spawned(async move { pipeline.apply(&catalog, spec, Cause::Asked).await })
+        let pipeline = Arc::clone(&self.pipeline);
+        self.spawned(async move { pipeline.apply(spec).await })
             .await
     }
 
@@ -242,8 +239,8 @@ impl Host {
     /// # Errors
     /// There is none, or it does not run any more; the present one goes on then.
     pub async fn rollback(&self) -> Result<Generation, Error> {
-        let (pipeline, catalog) = (Arc::clone(&self.pipeline), Arc::clone(&self.catalog));
-        self.spawned(async move { pipeline.roll_back(&catalog).await })
+        let pipeline = Arc::clone(&self.pipeline);
+        self.spawned(async move { pipeline.roll_back().await })
             .await
     }
 
@@ -258,8 +255,8 @@ impl Host {
     /// then. An instance that is made and cannot be activated leaves the one before at work, which
     /// is an [`Event`](crate::stage::Event), and is tried again at the next reload.
     pub async fn reload_plugins(&self) -> Result<Generation, Error> {
-        let (pipeline, catalog) = (Arc::clone(&self.pipeline), Arc::clone(&self.catalog));
-        self.spawned(async move { pipeline.reload_plugins(&catalog, Cause::Plugins).await })
+        let pipeline = Arc::clone(&self.pipeline);
+        self.spawned(async move { pipeline.reload_plugins().await })
             .await
     }
 
@@ -268,9 +265,8 @@ impl Host {
     /// # Errors
     /// As there.
     pub fn reload_plugins_blocking(&self) -> Result<Generation, Error> {
-        let catalog = Arc::clone(&self.catalog);
         self.run(RELOAD_PATIENCE, |pipeline| async move {
-            pipeline.reload_plugins(&catalog, Cause::Plugins).await
+            pipeline.reload_plugins().await
         })
         .unwrap_or_else(|| Err(Error::disposed()))
     }
@@ -278,7 +274,7 @@ impl Host {
     /// The plugins that this process has loaded or linked in, by name: their versions, which of
     /// them this pipeline's targets use, and how many more there may be.
     pub fn plugins(&self) -> BTreeMap<String, PluginVersions> {
-        self.pipeline.plugins(&self.catalog)
+        self.pipeline.plugins()
     }
 
     /// What [`Host::reconfigure`] would do with this configuration, without doing it.

@@ -1,14 +1,11 @@
 //! A configuration's file, to be read again.
 
-use super::builder::OnReload;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use rolog_core::Level;
 use tokio::sync::mpsc::Sender;
 
-use crate::catalog::Catalog;
 use crate::config::{self, Env, PipelineSpec};
 use crate::error::Error;
 use crate::pipeline::Pipeline;
@@ -19,13 +16,11 @@ pub(crate) struct FileSource {
     path: PathBuf,
     env: Env,
     watch: OnceLock<Watch>,
-    told: Vec<OnReload>,
 }
 
 impl FileSource {
-    pub(super) fn new(path: PathBuf, env: Env, told: Vec<OnReload>) -> Self {
+    pub(super) fn new(path: PathBuf, env: Env) -> Self {
         FileSource {
-            told,
             // A service may change its working directory.
             path: std::path::absolute(&path).unwrap_or(path),
             env,
@@ -51,16 +46,14 @@ impl FileSource {
         files
     }
 
-    /// Reads the file and takes over what has changed. What fails is a record of the pipeline's own
-    /// besides.
+    /// Reads the file and takes over what has changed.
     pub(crate) async fn reload(
         self: &Arc<Self>,
         pipeline: &Arc<Pipeline>,
-        catalog: &Arc<Catalog>,
         cause: Cause,
     ) -> Result<Generation, Error> {
         // Read when its turn has come: whoever comes later must not be overtaken by an older file.
-        let one = pipeline.reloading.lock().await;
+        let turn = pipeline.turn(cause).await;
         let source = Arc::clone(self);
         let read = tokio::task::spawn_blocking(move || config::load(&source.path, &source.env));
         let applied = match read.await {
@@ -70,19 +63,11 @@ impl FileSource {
                     watch.set_files(self.watched(files));
                 }
                 let none = BTreeSet::new();
-                pipeline.take_over(&one, catalog, spec, cause, &none).await
+                pipeline.take_over(&turn, spec, &none).await
             }
             Ok(Err(problems)) => Err(problems.into()),
             Err(_cancelled) => Err(Error::disposed()),
         };
-        if let Err(error) = applied.as_ref().map_err(ToString::to_string) {
-            let message =
-                format!("the configuration was not taken over; the one before goes on: {error}");
-            pipeline.tell(Level::Error, None, &message);
-        }
-        for call in &self.told {
-            call(applied.as_ref());
-        }
-        applied
+        turn.end(applied)
     }
 }

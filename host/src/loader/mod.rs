@@ -44,6 +44,7 @@ pub use events::{PluginEvents, Speaker};
 pub(crate) use library::Holder;
 pub use library::{Library, LibraryInfo};
 use plugin::PluginMaker;
+pub use registry::Loads;
 pub use search::file_name;
 
 /// How a [`Loader`] works.
@@ -187,6 +188,12 @@ impl Loader {
     /// How many versions of each plugin this process has opened, by its name.
     pub fn versions() -> BTreeMap<String, usize> {
         registry::versions()
+    }
+
+    /// What this process has loaded of each plugin, by its name. Unlike [`Loader::versions`] it does
+    /// not wait for a library that is being opened.
+    pub fn loads() -> BTreeMap<String, Loads> {
+        registry::loads()
     }
 
     /// The digest of the library that [`Loader::find`] would load now, without loading it.

@@ -12,6 +12,19 @@ use super::library::{LibraryInfo, Plugin};
 use super::patience::{self, NoAnswer};
 use super::{Cause, Digest, LoaderSettings, PluginEvents, copy, events, open, preflight};
 
+/// What of a plugin a process has loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loads {
+    /// Libraries that were opened, those that cannot be used included.
+    pub versions: usize,
+    /// The bytes of their files.
+    pub bytes: u64,
+}
+
+/// Beside the registry, which may be held for as long as a library takes to open: whoever counts must
+/// not wait for that.
+static LOADS: Mutex<BTreeMap<String, Loads>> = Mutex::new(BTreeMap::new());
+
 /// What became of a library that was opened; it is not tried twice.
 type Opened = Result<Arc<Plugin>, Cause>;
 
@@ -66,6 +79,7 @@ pub(super) fn load(
                 },
             })
         });
+        let name = probe.name.clone();
         let opened = opened.map(|module| {
             let info = info(probe, Some((path, digest)));
             Arc::new(Plugin::new(info, module, number, bytes.len() as u64))
@@ -74,6 +88,11 @@ pub(super) fn load(
         // file.
         if !matches!(opened, Err(Cause::NotOpened { .. })) {
             *versions += 1;
+            let mut loads = LOADS.lock().unwrap_or_else(PoisonError::into_inner);
+            let load = loads.entry(name).or_default();
+            load.versions += 1;
+            load.bytes += bytes.len() as u64;
+            drop(loads);
             registry.opened.insert(digest, opened.clone());
         }
         opened
@@ -98,6 +117,11 @@ pub(super) fn link(linked: Linked, level: Level, events: &Arc<dyn PluginEvents>)
 /// How many versions of each plugin have been loaded, by its name.
 pub(super) fn versions() -> BTreeMap<String, usize> {
     with(|registry| registry.versions.clone())
+}
+
+/// What has been loaded of each plugin, by its name. Waits for nothing.
+pub(super) fn loads() -> BTreeMap<String, Loads> {
+    LOADS.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// The libraries that have been loaded and can be used, in the order of their names and numbers.

@@ -2,122 +2,10 @@
 
 use metrics::Unit;
 
+use super::metric::{Kind, Metric, Put, Source};
 use super::snapshot::Snapshot;
-use crate::stage::{
-    BreakerState, Counts, Histogram, Label, Measure, Mode, StageSnapshot, TargetRow,
-};
-
-/// What kind of series a metric has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Rises only.
-    Counter,
-    /// Rises and falls.
-    Gauge,
-    /// A distribution in buckets.
-    Histogram,
-}
-
-impl Kind {
-    /// The word of Prometheus.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
-        }
-    }
-}
-
-/// One metric.
-#[derive(Debug)]
-pub struct Metric {
-    /// Its name, by Prometheus' conventions.
-    pub name: &'static str,
-    /// What it says, in one sentence.
-    pub help: &'static str,
-    /// What kind it is.
-    pub kind: Kind,
-    /// In what it counts.
-    pub unit: Unit,
-    /// The labels of its series, in order.
-    pub labels: &'static [&'static str],
-    pub(super) source: Source,
-}
-
-/// Where the numbers come from.
-pub(super) enum Source {
-    /// One series.
-    One(fn(&Snapshot) -> f64),
-    /// A series for each value of the one label.
-    Each(fn(&Snapshot, Put<'_>)),
-    /// A series for each target.
-    Target(fn(&StageSnapshot) -> f64),
-    /// A series for each target and value of the second label.
-    TargetEach(fn(&StageSnapshot, Put<'_>)),
-    /// A distribution for each target.
-    Measure(Measure),
-}
-
-/// Takes a label's value and a number.
-pub(super) type Put<'a> = &'a mut dyn FnMut(&str, f64);
-
-impl std::fmt::Debug for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Source::One(_) => "One",
-            Source::Each(_) => "Each",
-            Source::Target(_) => "Target",
-            Source::TargetEach(_) => "TargetEach",
-            Source::Measure(_) => "Measure",
-        })
-    }
-}
-
-/// Names and values of a series' labels.
-pub(super) type Labels<'a> = &'a [(&'static str, &'a str)];
-
-/// What is read from a snapshot, one series at a time.
-pub(super) enum Sample<'a> {
-    Number(f64),
-    Distribution(&'a Histogram),
-}
-
-impl Metric {
-    /// Every series of the metric: the values of its labels, and its sample.
-    pub(super) fn each(&self, snapshot: &Snapshot, put: &mut dyn FnMut(Labels<'_>, Sample<'_>)) {
-        match self.source {
-            Source::One(read) => put(&[], Sample::Number(read(snapshot))),
-            Source::Each(read) => {
-                let label = self.labels[0];
-                read(snapshot, &mut |value, n| {
-                    put(&[(label, value)], Sample::Number(n));
-                });
-            }
-            Source::Target(read) => {
-                for target in &snapshot.targets {
-                    let labels = [("target", &*target.target)];
-                    put(&labels, Sample::Number(read(target)));
-                }
-            }
-            Source::TargetEach(read) => {
-                let label = self.labels[1];
-                for target in &snapshot.targets {
-                    read(target, &mut |value, n| {
-                        let labels = [("target", &*target.target), (label, value)];
-                        put(&labels, Sample::Number(n));
-                    });
-                }
-            }
-            Source::Measure(measure) => {
-                for target in &snapshot.targets {
-                    let labels = [("target", &*target.target)];
-                    put(&labels, Sample::Distribution(target.measures.of(measure)));
-                }
-            }
-        }
-    }
-}
+use crate::reload::{LastReload, ReloadOutcome};
+use crate::stage::{BreakerState, Counts, Label, Measure, Mode, StageSnapshot, TargetRow};
 
 const fn source(
     name: &'static str,
@@ -133,6 +21,18 @@ const fn source(
         labels: &[],
         source: Source::One(read),
     }
+}
+
+/// A gauge of the whole pipeline, in seconds.
+const fn seconds(name: &'static str, help: &'static str, read: fn(&Snapshot) -> f64) -> Metric {
+    Metric {
+        unit: Unit::Seconds,
+        ..source(name, help, Kind::Gauge, read)
+    }
+}
+
+fn last(snapshot: &Snapshot) -> Option<&LastReload> {
+    snapshot.reloads.last.as_ref()
 }
 
 const fn target(
@@ -277,6 +177,74 @@ pub static CATALOGUE: &[Metric] = &[
         Counter,
         |s| s.ledger.source.slow_path as f64,
     ),
+    source(
+        "rolog_generation",
+        "Number of the configuration in force; 1 at the start, raised by each reload that changes something.",
+        Gauge,
+        |s| f64::from(s.generation),
+    ),
+    Metric {
+        name: "rolog_reloads_total",
+        help: "Reloads that have ended, by outcome.",
+        kind: Counter,
+        unit: Unit::Count,
+        labels: &["outcome"],
+        source: Source::Each(|s, put| {
+            for outcome in ReloadOutcome::ALL {
+                put(outcome.name(), s.reloads.with(outcome) as f64);
+            }
+        }),
+    },
+    source(
+        "rolog_reload_last_successful",
+        "1 unless the last reload was refused.",
+        Gauge,
+        |s| {
+            f64::from(u8::from(
+                !last(s).is_some_and(|last| last.outcome == ReloadOutcome::Refused),
+            ))
+        },
+    ),
+    seconds(
+        "rolog_reload_last_timestamp_seconds",
+        "When the last reload ended, in seconds since 1970; 0 before the first.",
+        |s| last(s).map_or(0.0, |last| last.at.nanos() as f64 / 1e9),
+    ),
+    seconds(
+        "rolog_reload_last_duration_seconds",
+        "How long the last reload took, until the new routes were in force or it was refused.",
+        |s| last(s).map_or(0.0, |last| last.took.as_secs_f64()),
+    ),
+    Metric {
+        name: "rolog_plugin_versions",
+        help: "Libraries of the plugin that this process has loaded; none is ever closed.",
+        kind: Gauge,
+        unit: Unit::Count,
+        labels: &["plugin"],
+        source: Source::Each(|s, put| {
+            for (plugin, loads) in &s.plugins {
+                put(plugin, loads.versions as f64);
+            }
+        }),
+    },
+    source(
+        "rolog_plugin_versions_limit",
+        "How many libraries of one plugin may be loaded; a further one is refused.",
+        Gauge,
+        |s| s.plugin_versions_limit as f64,
+    ),
+    Metric {
+        name: "rolog_plugin_library_bytes",
+        help: "Bytes of the libraries of the plugin that this process has loaded, which stay in memory.",
+        kind: Gauge,
+        unit: Unit::Bytes,
+        labels: &["plugin"],
+        source: Source::Each(|s, put| {
+            for (plugin, loads) in &s.plugins {
+                put(plugin, loads.bytes as f64);
+            }
+        }),
+    },
     source(
         "rolog_dead_letters_discarded_total",
         "Dead letters that were discarded to stay within the bound on their file.",

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use metrics::{Key, Label, Level, Metadata, with_recorder};
 
-use super::catalogue::{CATALOGUE, Kind, Sample, of_measure};
+use super::catalogue::{CATALOGUE, of_measure};
+use super::metric::{Kind, Sample};
 use super::snapshot::Snapshot;
 use crate::stage::{Measure, Meter};
 

@@ -14,6 +14,7 @@
 mod catalogue;
 mod exporter;
 mod facade;
+mod metric;
 mod page;
 mod server;
 mod snapshot;
@@ -21,9 +22,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use self::catalogue::{CATALOGUE, Kind, Metric};
+pub use self::catalogue::CATALOGUE;
 pub use self::exporter::Exporter;
 pub use self::facade::{FacadeMeter, describe, publish};
+pub use self::metric::{Kind, Metric};
 pub use self::page::{CONTENT_TYPE, render};
 pub use self::server::{Look, PrometheusPage};
 pub use self::snapshot::Snapshot;

@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use super::catalogue::{CATALOGUE, Sample};
+use super::catalogue::CATALOGUE;
+use super::metric::Sample;
 use super::snapshot::Snapshot;
 
 /// What the page is, for the answer's header.

@@ -42,6 +42,7 @@ fn snapshot(stages: &[Stage]) -> Snapshot {
         },
         targets: stages.iter().map(Stage::snapshot).collect(),
         dead_letters_discarded: 3,
+        ..Snapshot::default()
     }
 }
 

@@ -15,12 +15,15 @@ use rolog_core::{Error, Level, LoggerFactory};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::catalog::Catalog;
 use crate::config::{PipelineSpec, Secrets, TargetName};
 use crate::dead_letters::DeadLetterFile;
 use crate::feedback::{Feedback, OwnRecord};
 use crate::ledger::{Ledger, PumpCounts, SourceRow};
+use crate::loader::Loader;
 use crate::metrics::Snapshot;
 use crate::pump::Command;
+use crate::reload::Tally;
 use crate::report::Report;
 use crate::routes::InForce;
 use crate::stage::{Event, EventKind, NoRoom, Services, Stage, TargetReport};
@@ -60,6 +63,9 @@ pub(crate) struct Pipeline {
     pub(crate) secrets: Mutex<Arc<Secrets>>,
     /// One reload at a time.
     pub(crate) reloading: tokio::sync::Mutex<()>,
+    /// What has become of them.
+    pub(crate) reloads: Tally,
+    pub(crate) catalog: Arc<Catalog>,
     pub(crate) closing: AtomicBool,
     pub(crate) ended: watch::Sender<Option<Report>>,
 }
@@ -266,6 +272,10 @@ impl Pipeline {
         let ledger = self.ledger();
         let stages = self.stages();
         Snapshot {
+            generation: self.shape().generation,
+            reloads: self.reloads.reloads(),
+            plugins: Loader::loads(),
+            plugin_versions_limit: self.catalog.loader().most_versions(),
             ledger,
             targets: stages.iter().map(Stage::snapshot).collect(),
             dead_letters_discarded: self
@@ -318,15 +328,15 @@ impl Pipeline {
             EventKind::Dropped { .. }
             | EventKind::Refused { .. }
             | EventKind::DeadLettersFailed { .. }
-            | EventKind::Quarantined { .. } => Level::Error,
+            | EventKind::Quarantined { .. }
+            | EventKind::ReloadFailed { .. } => Level::Error,
             _ => Level::Warning,
         };
         let held_back = match event.suppressed {
             0 => String::new(),
             n => format!(" ({n} like it were not told)"),
         };
-        let message = format!("target `{}`: {}{held_back}", event.target, event.kind);
-        self.tell(level, Some(&event.target), &message);
+        self.tell(level, event.target(), &format!("{event}{held_back}"));
     }
 
     pub(crate) fn put_own(&self, record: OwnRecord) {

@@ -9,10 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rolog_core::Level;
-
 use super::{Cause, Generation};
-use crate::catalog::Catalog;
 use crate::config::TargetName;
 use crate::error::Error;
 use crate::loader::{Digest, Loader};
@@ -66,12 +63,8 @@ impl Pipeline {
     ///
     /// # Errors
     /// A library that cannot be used, or whose instances cannot be made; everything is as before.
-    pub(crate) async fn reload_plugins(
-        self: &Arc<Self>,
-        catalog: &Arc<Catalog>,
-        cause: Cause,
-    ) -> Result<Generation, Error> {
-        let one = self.reloading.lock().await;
+    pub(crate) async fn reload_plugins(self: &Arc<Self>) -> Result<Generation, Error> {
+        let turn = self.turn(Cause::Plugins).await;
         let (spec, used) = {
             let shape = self.shape();
             let traits = shape.traits.iter();
@@ -80,25 +73,21 @@ impl Pipeline {
             (shape.spec.clone(), used.collect())
         };
         let found = {
-            let (catalog, spec) = (Arc::clone(catalog), spec.clone());
+            let (catalog, spec) = (Arc::clone(&self.catalog), spec.clone());
             tokio::task::spawn_blocking(move || catalog.rebuilt(&spec, &used)).await
         };
         let taken = match found {
-            Ok(Ok(rebuilt)) => self.take_over(&one, catalog, spec, cause, &rebuilt).await,
+            Ok(Ok(rebuilt)) => self.take_over(&turn, spec, &rebuilt).await,
             Ok(Err(problems)) => Err(problems.into()),
             Err(_cancelled) => Err(Error::disposed()),
         };
-        if let Err(error) = &taken {
-            let message = format!("no new build of a plugin was taken up: {error}");
-            self.tell(Level::Error, None, &message);
-        }
-        taken
+        turn.end(taken)
     }
 
     /// Every plugin that this process has loaded, by name.
-    pub(crate) fn plugins(&self, catalog: &Catalog) -> BTreeMap<String, PluginVersions> {
+    pub(crate) fn plugins(&self) -> BTreeMap<String, PluginVersions> {
         let serving = self.shape().serving.clone();
-        let loader = catalog.loader();
+        let loader = self.catalog.loader();
         let mut plugins: BTreeMap<String, PluginVersions> = BTreeMap::new();
         for (library, bytes) in loader.loaded() {
             let users = serving.iter().filter(|(_, used)| used.is_same(&library));

@@ -15,12 +15,15 @@ mod generation;
 mod libraries;
 mod make;
 mod plan;
+mod tally;
 mod watch;
 
 pub(crate) use generation::History;
 pub use generation::{Cause, Generation};
 pub use libraries::{PluginVersion, PluginVersions};
 pub use plan::{Plan, PlannedTarget};
+pub use tally::{LastReload, ReloadOutcome, Reloads};
+pub(crate) use tally::{OnReload, Tally, Turn};
 pub(crate) use watch::Watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,10 +32,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rolog_core::Level;
-use tokio::sync::{MutexGuard, mpsc};
+use tokio::sync::mpsc;
 
 use self::make::{Made, make, prepare};
-use crate::catalog::{Catalog, memories};
+use crate::catalog::memories;
 use crate::config::{PipelineSpec, Problems, SettingPath, TargetChange, TargetName};
 use crate::error::Error;
 use crate::loader::Library;
@@ -55,30 +58,24 @@ impl Pipeline {
     ///
     /// # Errors
     /// What keeps the new configuration from running, each at its place. The old one goes on.
-    pub(crate) async fn apply(
-        self: &Arc<Self>,
-        catalog: &Arc<Catalog>,
-        spec: PipelineSpec,
-        cause: Cause,
-    ) -> Result<Generation, Error> {
-        let one = self.reloading.lock().await;
-        self.take_over(&one, catalog, spec, cause, &BTreeSet::new())
-            .await
+    pub(crate) async fn apply(self: &Arc<Self>, spec: PipelineSpec) -> Result<Generation, Error> {
+        let turn = self.turn(Cause::Asked).await;
+        let taken = self.take_over(&turn, spec, &BTreeSet::new()).await;
+        turn.end(taken)
     }
 
     /// Goes back to the configuration before the present one.
     ///
     /// # Errors
     /// There is none, or it does not run any more.
-    pub(crate) async fn roll_back(
-        self: &Arc<Self>,
-        catalog: &Arc<Catalog>,
-    ) -> Result<Generation, Error> {
-        let one = self.reloading.lock().await;
+    pub(crate) async fn roll_back(self: &Arc<Self>) -> Result<Generation, Error> {
+        let turn = self.turn(Cause::Rollback).await;
         let before = self.shape().before.clone();
-        let before = *before.ok_or_else(Error::no_generation_before)?;
-        self.take_over(&one, catalog, before, Cause::Rollback, &BTreeSet::new())
-            .await
+        let taken = match before {
+            Some(before) => self.take_over(&turn, *before, &BTreeSet::new()).await,
+            None => Err(Error::no_generation_before()),
+        };
+        turn.end(taken)
     }
 
     /// [`Pipeline::apply`] for whoever has the turn. The targets in `renew` get a new instance even
@@ -88,10 +85,8 @@ impl Pipeline {
     /// As there.
     pub(crate) async fn take_over(
         self: &Arc<Self>,
-        _turn: &MutexGuard<'_, ()>,
-        catalog: &Arc<Catalog>,
+        turn: &Turn<'_>,
         spec: PipelineSpec,
-        cause: Cause,
         renew: &BTreeSet<TargetName>,
     ) -> Result<Generation, Error> {
         if self.closing.load(Ordering::Acquire) {
@@ -107,12 +102,12 @@ impl Pipeline {
             .filter(|(_, change)| matches!(change, TargetChange::Added | TargetChange::Replaced))
             .map(|(name, _)| name.clone())
             .collect();
-        let prepared = prepare(catalog, &spec, wanted, kept_resources).await?;
+        let prepared = prepare(&self.catalog, &spec, wanted, kept_resources).await?;
         let shown = memories(&prepared);
         let made = make(&spec, prepared).await?;
-        let generation = self.swap(spec, &changes, made, cause)?;
-        catalog.show(shown);
-        catalog.watch_those_of(&self.shape().spec);
+        let generation = self.swap(spec, &changes, made, turn.cause())?;
+        self.catalog.show(shown);
+        self.catalog.watch_those_of(&self.shape().spec);
         // From the barrier on no record goes by the old routes, so that what they alone named may
         // end.
         let gone = changes.values().any(|c| *c == TargetChange::Removed);
@@ -456,7 +451,6 @@ fn retune(
 /// Reloads whenever something changes that the configuration was read from, until the pipeline ends.
 pub(crate) async fn follow(
     pipeline: std::sync::Weak<Pipeline>,
-    catalog: Arc<Catalog>,
     source: Arc<crate::host::FileSource>,
     mut changes: mpsc::Receiver<()>,
 ) {
@@ -465,14 +459,13 @@ pub(crate) async fn follow(
             return;
         };
         // What fails is told there; the running pipeline goes on.
-        let _ = source.reload(&pipeline, &catalog, Cause::Watched).await;
+        let _ = source.reload(&pipeline, Cause::Watched).await;
     }
 }
 
 /// Takes up new builds of plugins as their files change, until the pipeline ends.
 pub(crate) async fn follow_plugins(
     pipeline: std::sync::Weak<Pipeline>,
-    catalog: Arc<Catalog>,
     mut changes: mpsc::Receiver<()>,
 ) {
     while changes.recv().await.is_some() {
@@ -480,6 +473,6 @@ pub(crate) async fn follow_plugins(
             return;
         };
         // What fails is told there; the running pipeline goes on.
-        let _ = pipeline.reload_plugins(&catalog, Cause::Plugins).await;
+        let _ = pipeline.reload_plugins().await;
     }
 }

@@ -14,11 +14,11 @@ use tokio::time::Instant;
 
 use super::ledger::{DropReason, RefusalReason};
 
-/// Something that happened at a target.
+/// Something that happened at a target, or to the pipeline as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// The target's name.
+    /// The target's name; empty where it is about the pipeline: see [`Event::target`].
     pub target: Arc<str>,
     /// What happened.
     pub kind: EventKind,
@@ -26,7 +26,23 @@ pub struct Event {
     pub suppressed: u64,
 }
 
-/// What happened at a target.
+impl Event {
+    /// The target that it is about; `None` where it is about the pipeline.
+    pub fn target(&self) -> Option<&str> {
+        Some(&*self.target).filter(|name| !name.is_empty())
+    }
+
+    /// Something that happened to the pipeline as a whole.
+    pub(crate) fn of_pipeline(kind: EventKind) -> Self {
+        Event {
+            target: "".into(),
+            kind,
+            suppressed: 0,
+        }
+    }
+}
+
+/// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -111,6 +127,11 @@ pub enum EventKind {
         /// Why.
         failure: Failure,
     },
+    /// A reload was refused, or failed before anything changed; the pipeline goes on as it was.
+    ReloadFailed {
+        /// What was asked for and why it was not done, each problem at its place.
+        reason: String,
+    },
 }
 
 impl EventKind {
@@ -135,6 +156,7 @@ impl EventKind {
             EventKind::Rebuilt => "rebuilt",
             EventKind::Replaced => "replaced",
             EventKind::ReplaceFailed { .. } => "replace_failed",
+            EventKind::ReloadFailed { .. } => "reload_failed",
         }
     }
 }

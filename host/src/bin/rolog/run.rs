@@ -80,6 +80,9 @@ fn tell_event(event: &Event) {
         EventKind::Dropped { .. } | EventKind::Refused { .. } | EventKind::FallbackInUse { .. } => {
             // The account says so at the end.
         }
-        kind => print::warning(format_args!("target `{}`: {kind}", event.target)),
+        EventKind::ReloadFailed { .. } => {
+            // Told problem by problem.
+        }
+        _ => print::warning(event),
     }
 }
