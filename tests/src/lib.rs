@@ -7,6 +7,7 @@ pub mod artifacts;
 pub mod fixtures;
 pub mod fuzz;
 pub mod plugins;
+pub mod servers;
 mod skip;
 
 pub use skip::skip;

@@ -1,0 +1,150 @@
+//! MariaDB, from Debian's packages.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::postgres::{as_user, finish};
+use super::{Folder, Port, Running, Signal, User, program};
+
+/// A MariaDB server with an empty database `test`; `root` has no password.
+#[derive(Debug)]
+pub struct MariaDb {
+    running: Running,
+    client: PathBuf,
+    folder: Folder,
+    port: Port,
+}
+
+impl MariaDb {
+    /// Starts one; none where it is not installed, which is noted for the test named `what`.
+    ///
+    /// # Panics
+    /// When it does not start, or is missing under `CI=true`.
+    pub fn start(what: &str) -> Option<MariaDb> {
+        Self::start_with(what, &[])
+    }
+
+    /// Starts one with options of its own, such as `--max-connections=5`.
+    ///
+    /// # Panics
+    /// When it does not start, or is missing under `CI=true`.
+    pub fn start_with(what: &str, options: &[&str]) -> Option<MariaDb> {
+        let server = program(what, "mariadbd", "mariadb-server-core")?;
+        let install = program(what, "mariadb-install-db", "mariadb-server-core")?;
+        let client = program(what, "mariadb", "mariadb-client-core")?;
+        let folder = Folder::new(User::unprivileged(&["mysql", "nobody"]));
+        let data = format!("--datadir={}", folder.path().join("data").display());
+        finish(
+            as_user(&folder, &install)
+                .args(["--no-defaults", &data, "--skip-test-db"])
+                .arg("--auth-root-authentication-method=normal"),
+        );
+
+        let port = Port::free();
+        let socket = format!("--socket={}", folder.path().join("m.sock").display());
+        let mut all = vec![
+            "--no-defaults".to_owned(),
+            data,
+            socket.clone(),
+            format!("--port={}", port.number()),
+            "--bind-address=127.0.0.1".to_owned(),
+            // What a crash of the machine would do is not tested.
+            "--innodb-flush-log-at-trx-commit=2".to_owned(),
+        ];
+        all.extend(options.iter().map(|&option| option.to_owned()));
+        let command = move |_: &Path| {
+            let mut command = Command::new(&server);
+            command.args(&all);
+            command
+        };
+        let probe = client.clone();
+        let ready = move || {
+            let status = Command::new(&probe)
+                .args(["--no-defaults", &socket, "-uroot", "-e", "select 1"])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+            status.is_ok_and(|status| status.success())
+        };
+        let new = MariaDb {
+            running: Running::start("mariadb", &folder, command, ready),
+            client,
+            folder,
+            port,
+        };
+        new.sql("mysql", "create database test");
+        Some(new)
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port.number()
+    }
+
+    /// Its Unix socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("m.sock")
+    }
+
+    /// Where a client reaches a database of it as `root`.
+    pub fn url(&self, database: &str) -> String {
+        format!("mysql://root@127.0.0.1:{}/{database}", self.port())
+    }
+
+    /// The server's process.
+    pub fn process(&mut self) -> &mut Running {
+        &mut self.running
+    }
+
+    /// Ends it in good order.
+    ///
+    /// # Panics
+    /// When it does not run, or does not end.
+    pub fn stop(&mut self) {
+        self.running.stop(Signal::TERM);
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        self.running.kill();
+    }
+
+    /// Starts it again, with the data that it had.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again(&mut self) {
+        self.running.start_again();
+    }
+
+    /// Runs statements in a database, and gives what they print: a line for each row, its columns
+    /// separated by tabs.
+    ///
+    /// # Panics
+    /// When a statement fails.
+    pub fn sql(&self, database: &str, statements: &str) -> String {
+        let mut client = Command::new(&self.client);
+        client
+            .args(["--no-defaults", "-uroot", "--batch", "--skip-column-names"])
+            .arg(format!("--socket={}", self.socket().display()))
+            .args(["-e", statements, database]);
+        finish(&mut client)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_committed_is_there_after_a_kill() {
+        let Some(mut server) = MariaDb::start("the harness's MariaDB") else {
+            return;
+        };
+        server.sql("test", "create table t (n int); insert into t values (7)");
+        server.kill();
+        server.start_again();
+        assert_eq!(server.sql("test", "select n from t"), "7");
+        server.stop();
+    }
+}
