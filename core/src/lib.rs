@@ -10,6 +10,7 @@
 //! * [`render`]: records as lines of JSON and of text.
 
 pub mod backend;
+mod background;
 pub mod call_site;
 #[doc(hidden)]
 pub mod capture;
@@ -30,6 +31,7 @@ pub mod template;
 mod typed;
 pub mod value;
 
+pub use background::give_way;
 pub use error::Error;
 pub use factory::LoggerFactory;
 pub use level::{Level, LevelRange, Threshold};

@@ -89,7 +89,10 @@ impl InProcess {
             .map_err(|error| Failure::new(Class::Io, format!("no runtime: {error}")))?;
         std::thread::Builder::new()
             .name(format!("rolog {name}"))
-            .spawn(move || runtime.block_on(serve(target, inbox, theirs)))
+            .spawn(move || {
+                rolog_core::give_way();
+                runtime.block_on(serve(target, inbox, theirs));
+            })
             .map_err(|error| Failure::new(Class::Io, format!("no thread: {error}")))?;
         Ok(InProcess { jobs, cancels })
     }

@@ -199,6 +199,7 @@ impl HostBuilder {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("rolog-stages")
+            .on_thread_start(rolog_core::give_way)
             .enable_all()
             .build()
             .map_err(|error| Error::system("the pipeline's runtime", error))?;
@@ -310,7 +311,10 @@ fn start_pump(pipeline: &Arc<Pipeline>) -> Result<(), Error> {
     let pump = Pump::new(Arc::clone(pipeline), consumer);
     std::thread::Builder::new()
         .name("rolog-pump".to_owned())
-        .spawn(move || pump.run())
+        .spawn(move || {
+            rolog_core::give_way();
+            pump.run();
+        })
         .map(drop)
         .map_err(|error| Error::system("the pump's thread", error))
 }

@@ -31,7 +31,10 @@ impl Engine {
             .worker_threads(WORKERS)
             .max_blocking_threads(BLOCKING)
             .thread_name(thread_name(plugin))
-            .on_thread_start(move || scope::own_thread(owner))
+            .on_thread_start(move || {
+                rolog_core::give_way();
+                scope::own_thread(owner);
+            })
             .enable_all()
             .build()
             .map_err(|error| {
