@@ -8,6 +8,8 @@ use crate::{Error, Level};
 
 /// The capacity that a ring starts with.
 const FIRST_RING: usize = 16 * 1024;
+/// What four thousand records of three values take, which in a poll's ten milliseconds is a lot.
+const ROOMY_RING: usize = 256 << 10;
 
 /// What becomes of a record that finds neither its ring nor the shared queue with room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +108,7 @@ impl IntakeConfig {
             rings,
             sizes: Sizes {
                 first: FIRST_RING,
+                roomy: ROOMY_RING,
                 largest: 1 << rings.ilog2(),
             },
         })

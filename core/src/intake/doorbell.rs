@@ -158,6 +158,7 @@ mod loom_tests {
             let memory = Memory::new(Box::new(HeapMemory), 1 << 16);
             let sizes = Sizes {
                 first: 1024,
+                roomy: 0,
                 largest: 1024,
             };
             let (producer, mut reader, _) = ring(&memory, sizes, 1);
@@ -216,6 +217,7 @@ mod tests {
         let memory = Memory::new(Box::new(HeapMemory), 1 << 20);
         let sizes = Sizes {
             first: 4096,
+            roomy: 0,
             largest: 4096,
         };
         let (producer, mut reader, _) = ring(&memory, sizes, 1);

@@ -39,6 +39,7 @@ impl Overflow {
         let memory = Memory::new(source, Segment::cost(capacity));
         let sizes = Sizes {
             first: capacity,
+            roomy: 0,
             largest: capacity,
         };
         let (producer, reader, shared) = ring(&memory, sizes, 0);

@@ -10,6 +10,7 @@ use super::{EntryHeader, HeapMemory, Memory, Producer, Reader, Refused, Shared, 
 /// Room for one entry of eight bytes, then for three, then for six.
 const SIZES: Sizes = Sizes {
     first: 64,
+    roomy: 0,
     largest: 256,
 };
 

@@ -117,6 +117,11 @@ impl Memory {
         self.limit / of
     }
 
+    /// Whether a block of `bytes` could be had now, with `spare` bytes left free.
+    pub(crate) fn has_left(&self, bytes: usize, spare: usize) -> bool {
+        bytes <= self.limit.saturating_sub(spare).saturating_sub(self.used())
+    }
+
     /// A block of `bytes` within the limit, if `spare` bytes of it stay free.
     pub(crate) fn borrow(self: &Arc<Self>, bytes: usize, spare: usize) -> Option<Loan> {
         let limit = self.limit.saturating_sub(spare);

@@ -104,7 +104,8 @@ impl Producer {
         })
     }
 
-    /// A look at what the reader has released. Whether the entry passes half of the ring.
+    /// A look at what the reader has released. Whether the entry passes half of a ring that has done
+    /// its growing.
     #[cold]
     fn press(&self, end: u64, need: u64, reserve: u64) -> Result<bool, Refused> {
         // SAFETY: the segment of a producer that is busy without attention stays (see `reclaim`).
@@ -117,7 +118,15 @@ impl Producer {
             return Err(Refused::Full);
         }
         let half = capacity / 2;
-        Ok(end - tail > half && self.head.get() - tail <= half)
+        let passes_half = end - tail > half && self.head.get() - tail <= half;
+        Ok(passes_half && !self.would_rather_grow(segment.capacity()))
+    }
+
+    /// Whether a ring of this capacity is small still, and there is memory for it to grow.
+    fn would_rather_grow(&self, capacity: usize) -> bool {
+        let spare = self.memory.share(SPARE_SHARE);
+        capacity < self.shared.sizes.roomy
+            && self.memory.has_left(Segment::cost(2 * capacity), spare)
     }
 
     /// Links a larger segment, with room for a payload of `len` bytes. False when the budget or
@@ -208,7 +217,8 @@ impl Claim<'_> {
     /// Writes the entry and publishes it; when `write` panics, nothing is published. `write` gets
     /// exactly as many bytes as were claimed, with whatever was in them before.
     ///
-    /// The answer: whether the ring is more than half full from here on.
+    /// The answer: whether the reader should come soon, because the ring is more than half full from
+    /// here on and will not grow.
     #[inline]
     pub(crate) fn write(self, header: &EntryHeader, write: impl FnOnce(&mut [u8])) -> bool {
         let producer = self.producer;

@@ -12,6 +12,10 @@ pub(super) const CLOSED: u32 = 2;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     pub(crate) first: usize,
+    /// A ring that is smaller than this grows when it is full, and wakes nobody before: a reader
+    /// that polls comes in time, and to wake it costs the caller microseconds, while a segment costs
+    /// memory. So the ring of a thread that logs much comes to hold what happens between two polls.
+    pub(crate) roomy: usize,
     pub(crate) largest: usize,
 }
 

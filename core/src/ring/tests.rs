@@ -13,6 +13,7 @@ use super::{
 
 const SIZES: Sizes = Sizes {
     first: 128,
+    roomy: 1024,
     largest: 2048,
 };
 
@@ -154,6 +155,21 @@ fn half_is_passed_once_on_the_way_up() {
         while take(&mut reader).is_some() {}
         reader.release();
     }
+}
+
+#[test]
+fn a_small_ring_grows_before_anybody_is_woken_unless_there_is_no_memory() {
+    let passes = |memory: usize| {
+        let (producer, ..) = small(memory);
+        assert!(producer.grow(8));
+        let mut passes = Vec::new();
+        while let Ok(claim) = producer.claim(8) {
+            passes.push(claim.write(&header(0), |_| ()));
+        }
+        passes.into_iter().any(|passed| passed)
+    };
+    assert!(!passes(1 << 16));
+    assert!(passes(Segment::cost(128)));
 }
 
 #[test]
