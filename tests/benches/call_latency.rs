@@ -119,10 +119,11 @@ fn run(trouble: bool, time: Duration) -> Vec<u64> {
     };
     let host = builder.start().unwrap_or_else(|error| panic!("{error}"));
     let threads: Vec<_> = (0..THREADS)
-        .map(|_| {
+        .map(|thread| {
             let log = host.factory().get_logger("bench");
             std::thread::spawn(move || {
                 let mut calls = Vec::with_capacity(1 << 20);
+                let mut pauses = Pauses(0x9E37_79B9_7F4A_7C15 ^ (thread as u64 + 1));
                 let end = Instant::now() + time;
                 while Instant::now() < end {
                     for n in 0..BURST {
@@ -136,7 +137,7 @@ fn run(trouble: bool, time: Duration) -> Vec<u64> {
                         );
                         calls.push(begin.elapsed().as_nanos() as u64);
                     }
-                    std::thread::park_timeout(Duration::from_millis(2));
+                    std::thread::park_timeout(pauses.next());
                 }
                 calls
             })
@@ -152,6 +153,19 @@ fn run(trouble: bool, time: Duration) -> Vec<u64> {
     assert_eq!(got, calls.len() as u64, "the run is void: {report}");
     assert_eq!(report.ledger.source.slow_path, 0, "{report}");
     calls
+}
+
+/// Between one and three milliseconds, by xorshift. Pauses of one length put the threads' timers in
+/// step, and then it is the timer of one thread that interrupts the burst of another.
+struct Pauses(u64);
+
+impl Pauses {
+    fn next(&mut self) -> Duration {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        Duration::from_micros(1000 + self.0 % 2000)
+    }
 }
 
 fn percentiles(mut calls: Vec<u64>) -> [u64; 3] {
