@@ -105,9 +105,18 @@ fn what_is_wrong_with_the_settings_is_said_by_path() {
         let setup = rolog_plugin::Setup::new("app");
         library.validate(&config, &setup).unwrap_err().to_string()
     };
+    let unknown = refusal(json!({ "path": "a", "pth": "b" }));
+    assert!(
+        unknown.starts_with("pth: unknown field `pth` (expected one of `path`, `format`, "),
+        "{unknown}"
+    );
     assert_eq!(
-        refusal(json!({ "path": "a", "pth": "b" })),
-        "pth: unknown field `pth` (expected one of `path`, `format`, `source`, `fsync`)"
+        refusal(json!({ "path": "a", "rotate": { "size": "10M" } })),
+        "rotate.size: `10M` is no size (expected one such as `64MiB` or `1kB`)"
+    );
+    assert_eq!(
+        refusal(json!({ "path": "a", "keep": { "files": 3 } })),
+        "keep: without `rotate` there are no rotated files (expected a `rotate` beside it)"
     );
     assert_eq!(
         refusal(json!({ "path": "a", "fsync": "always" })),

@@ -91,6 +91,22 @@ impl<S: Storage> Appender<S> {
         self.tail = 0;
     }
 
+    /// Up to where the file is whole.
+    pub(crate) fn whole(&self) -> u64 {
+        self.whole
+    }
+
+    /// Cuts off everything behind `len`, whole batches too. Says whether that could be done.
+    pub(crate) fn rewind(&mut self, len: u64) -> io::Result<bool> {
+        let ours_is_last = self.storage.len()? == self.whole + self.tail && len <= self.whole;
+        if ours_is_last {
+            self.storage.cut(len)?;
+            self.whole = len;
+            self.tail = 0;
+        }
+        Ok(ours_is_last)
+    }
+
     /// Cuts off what was written of the batch. Says whether nothing of it is left in the file.
     pub(crate) fn take_back(&mut self) -> io::Result<bool> {
         if self.tail == 0 {

@@ -1,13 +1,16 @@
 //! The file itself.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access as May, access};
 
 use crate::appender::Storage;
+use crate::config::{Mode, Owner};
+use crate::lock;
 
 /// An open file that is appended to.
 #[derive(Debug)]
@@ -18,40 +21,73 @@ pub(crate) struct Disk {
     length: Option<u64>,
 }
 
+/// Under which conditions a file is written to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Access {
+    pub(crate) mode: Option<Mode>,
+    pub(crate) owner: Option<Owner>,
+    /// Whether a second process is kept out.
+    pub(crate) lock: bool,
+    /// Whether names that are made are brought to the disk.
+    pub(crate) durable: bool,
+}
+
 impl Disk {
     /// Opens the file at `path`; makes it, and the folders on the way, when there is none.
-    pub(crate) fn open(path: &Path) -> io::Result<Disk> {
+    pub(crate) fn open(path: &Path, access: &Access) -> io::Result<Disk> {
         if let Ok(there) = fs::metadata(path) {
             refuse_unfit(&there)?;
         }
-        let open = || {
-            File::options()
-                .append(true)
-                .read(true)
-                .create(true)
-                .open(path)
-                // What may be written may not have to be readable.
-                .or_else(|_| File::options().append(true).create(true).open(path))
-        };
-        let file = match (open(), path.parent()) {
-            (Err(error), Some(folder)) if error.kind() == ErrorKind::NotFound => {
-                fs::create_dir_all(folder)?;
-                open()?
+        let (file, made) = match open_or_make(path, access) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                make_folders(path, access.durable)?;
+                open_or_make(path, access)?
             }
-            (opened, _) => opened?,
+            opened => opened?,
         };
         let data = file.metadata()?;
         refuse_unfit(&data)?;
-        Ok(Disk {
+        if made && access.durable {
+            sync_folder_of(path)?;
+        }
+        let disk = Disk {
             length: (!data.is_file()).then_some(0),
             identity: identity(&data),
             file,
-        })
+        };
+        if data.is_file() {
+            refuse_others(&data, access)?;
+            disk.lock(access)?;
+        }
+        Ok(disk)
+    }
+
+    /// Makes sure, again, that no other process writes to the file: a lock ends when anything in this
+    /// process closes the file.
+    pub(crate) fn lock(&self, access: &Access) -> io::Result<()> {
+        if access.lock && self.length.is_none() {
+            lock::take(&self.file)?;
+        }
+        Ok(())
+    }
+
+    /// When it was last written to.
+    pub(crate) fn modified(&self) -> io::Result<SystemTime> {
+        self.file.metadata()?.modified()
+    }
+
+    /// Whether it is a file that can be put aside, and no device.
+    pub(crate) fn is_regular(&self) -> bool {
+        self.length.is_none()
     }
 
     /// Whether `path` still leads to this file.
     pub(crate) fn is_at(&self, path: &Path) -> bool {
         fs::metadata(path).is_ok_and(|data| identity(&data) == self.identity)
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
     }
 
     /// Another handle, to sync the file while it is being written to.
@@ -72,6 +108,105 @@ pub(crate) fn sync(file: &File) -> io::Result<()> {
             Ok(())
         }
         result => result,
+    }
+}
+
+/// Brings the name of the file at `path` to the disk.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    sync(&File::open(folder_of(path))?)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn make_folders(path: &Path, durable: bool) -> io::Result<()> {
+    let there = nearest_folder(path)?;
+    let folder = folder_of(path);
+    fs::create_dir_all(folder)?;
+    if durable {
+        let made = folder.ancestors().take_while(|made| *made != there);
+        for made in made.filter(|made| !made.as_os_str().is_empty()) {
+            sync_folder_of(made)?;
+        }
+    }
+    Ok(())
+}
+
+/// Says, too, whether it was made.
+fn open_or_make(path: &Path, access: &Access) -> io::Result<(File, bool)> {
+    loop {
+        let existing = File::options()
+            .append(true)
+            .read(true)
+            .open(path)
+            // What may be written may not have to be readable.
+            .or_else(|_| File::options().append(true).open(path));
+        match existing {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            opened => return Ok((opened?, false)),
+        }
+        let mut options = File::options();
+        options.append(true).read(true).create_new(true);
+        if let Some(mode) = access.mode {
+            options.mode(mode.bits());
+        }
+        match options.open(path) {
+            // Where a symbolic link leads to a file that is not there yet, this one makes it.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && is_dangling(path) => {
+                let file = File::options()
+                    .append(true)
+                    .read(true)
+                    .create(true)
+                    .open(path)?;
+                set_mode(&file, access)?;
+                return Ok((file, true));
+            }
+            // Somebody made it meanwhile.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            made => {
+                let file = made?;
+                set_mode(&file, access)?;
+                return Ok((file, true));
+            }
+        }
+    }
+}
+
+fn is_dangling(path: &Path) -> bool {
+    path.is_symlink() && !path.exists()
+}
+
+/// The process's mask takes bits away when a file is made.
+fn set_mode(file: &File, access: &Access) -> io::Result<()> {
+    match access.mode {
+        Some(mode) => file.set_permissions(Permissions::from_mode(mode.bits())),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a file that others could read or change against the settings.
+fn refuse_others(data: &Metadata, access: &Access) -> io::Result<()> {
+    let refused = |text| Err(io::Error::new(ErrorKind::PermissionDenied, text));
+    let has = data.mode() & 0o777;
+    if let Some(mode) = access.mode
+        && has & !mode.bits() != 0
+    {
+        return refused(format!(
+            "its mode is {has:04o}, which allows more than the `mode: {mode}` that is asked for"
+        ));
+    }
+    let wanted = match access.owner {
+        None => return Ok(()),
+        Some(Owner::Own) => rustix::process::geteuid().as_raw(),
+        Some(Owner::User(number)) => number,
+    };
+    match data.uid() {
+        uid if uid == wanted => Ok(()),
+        uid => refused(format!("it belongs to the user {uid} and not to {wanted}")),
     }
 }
 
@@ -116,12 +251,12 @@ pub(crate) fn check(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(data) => {
             refuse_unfit(&data)?;
-            access(path, Access::WRITE_OK)?;
+            access(path, May::WRITE_OK)?;
             Ok(())
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let folder = nearest_folder(path)?;
-            access(&folder, Access::WRITE_OK | Access::EXEC_OK)?;
+            access(&folder, May::WRITE_OK | May::EXEC_OK)?;
             Ok(())
         }
         Err(error) => Err(error),

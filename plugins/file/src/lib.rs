@@ -9,39 +9,58 @@
 //!       format: json             # json (default) or text
 //!       source: false            # true: each JSON line says where in the code it was logged
 //!       fsync: interval          # never, interval (default: within a second), or batch
+//!       rotate: { size: 64MiB, every: day, zone: Europe/Berlin }
+//!       keep: { files: 30, age: 14d, bytes: 1GiB }
+//!       compress: zstd           # off (default), gzip or zstd
+//!       mode: "0640"             # of files that are made; existing ones may not allow more
+//!       owner: self              # whose an existing file has to be
+//!       lock: true               # keep a second process out (default)
 //! ```
 //!
-//! What it promises:
+//! The crate's README has each setting with its bounds. What it promises:
 //!
 //! - **Whole batches of whole lines.** A batch is appended wholly, or what was written of it is cut
 //!   off again before it is tried anew; a line that an earlier crash left torn is ended. Where that
 //!   cannot be done, because another program wrote to the file meanwhile, the attempt says *maybe
 //!   written*.
 //! - ***Delivered* means written** to the file, so that it survives the end of the process; with
-//!   `fsync: batch` it means synced to the disk, so that it survives the end of the machine.
-//! - **A file that was moved or deleted** is noticed at the next batch, which goes into a new one.
-//! - **One target a file.** The file is named as the target's resource by its real path and its
-//!   identity, so that two names of one file are found out.
+//!   `fsync: batch` it means synced to the disk, with the names of files and folders that were made
+//!   for it, so that it survives the end of the machine. Batches in flight together share a sync.
+//! - **A rotation loses and doubles nothing**, wherever a crash cuts it short. A file is renamed, never
+//!   copied; compression keeps the plain file until the packed one is on the disk under its name.
+//! - **Nothing of another program's is deleted**: only regular files of our own user, whose name is
+//!   the file's own with the moment of its rotation in it, to the microsecond.
+//! - **A file that was moved, deleted or replaced** (as by logrotate) is noticed at the next batch,
+//!   which goes into what is there then; a file that was emptied is gone on with.
+//! - **One writer a file.** The file is named as the target's resource by its real path and its
+//!   identity, so that two names of one file are found out; a second process is kept out by an
+//!   advisory lock, and told who has it.
 //!
-//! Trouble is told apart: a full disk or quota is retried (*full*), a permission that is missing and
-//! a folder in the file's place are held until someone acts (*auth*, *not found*), anything else is
-//! retried.
+//! Trouble is told apart: a full disk or quota is held until there is room (*full*), a permission that
+//! is missing (*auth*), a folder in the file's place (*not found*) and a second process (*unavailable*)
+//! are held until someone acts, anything else is retried.
 //!
 //! Lines are rendered and written in pieces of 256 KiB, on one of the few threads that all instances
-//! of the library share for blocking work. It never reads the file's content but its last byte, and
-//! never deletes anything but what it has itself just written.
+//! of the library share for blocking work; compression takes at most two of those. It never reads what
+//! is in the file it writes to but its last byte.
 
 #![forbid(unsafe_code)]
 
 mod appender;
+mod commits;
 mod config;
 mod disk;
+mod lock;
 mod log;
 mod place;
+mod rotate;
 mod target;
 mod trouble;
+mod writer;
+mod zone;
 
-pub use config::{Config, Fsync};
+pub use config::{Compress, Config, Every, Fsync, Keep, Mode, Owner, Rotate, Size, Span};
 pub use target::File;
+pub use zone::Zone;
 
 rolog_plugin::export_target!(File, name = "file");

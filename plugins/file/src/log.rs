@@ -1,49 +1,63 @@
-//! One file, one batch at a time: what an instance's calls share with the threads that do its work.
+//! One file that is appended to, over all the files that its path comes to lead to.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use rolog_core::render::Renderer;
-use rolog_plugin::prelude::*;
-use tokio::sync::Notify;
+use jiff::Timestamp;
+use rolog_plugin::prelude::Outcome;
 
 use crate::appender::{Appender, End};
+use crate::commits::Commits;
 use crate::config::Fsync;
-use crate::disk::{self, Disk};
+use crate::disk::{self, Access, Disk};
+use crate::rotate::{self, Family, Schedule};
 use crate::trouble;
 
-/// Lines are written in pieces of at least this size.
-const PIECE: usize = 256 * 1024;
+/// How long a rotation is left alone that was refused.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
 
-/// A file, and what renders its lines.
+/// How the files of an instance are treated.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) access: Access,
+    pub(crate) fsync: Fsync,
+    /// A file that a batch would make larger is put aside first.
+    pub(crate) size: Option<u64>,
+    /// When files are put aside.
+    pub(crate) schedule: Option<Schedule>,
+}
+
+/// A file, by its path.
 #[derive(Debug)]
 pub(crate) struct Log {
     path: PathBuf,
-    fsync: Fsync,
-    /// Told of each batch that is written and not synced.
-    unsynced: Notify,
-    state: Mutex<State>,
+    rules: Arc<Rules>,
+    commits: Arc<Commits>,
+    open: Option<Open>,
+    /// When a rotation that was refused is tried again.
+    refused_until: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct State {
-    file: Option<Appender<Disk>>,
-    renderer: Renderer,
-    lines: Vec<u8>,
+struct Open {
+    file: Appender<Disk>,
+    /// Where it lies, every symbolic link followed.
+    real: PathBuf,
+    /// When it is put aside.
+    turn: Option<Timestamp>,
 }
 
 impl Log {
-    pub(crate) fn new(path: PathBuf, fsync: Fsync, renderer: Renderer) -> Self {
+    pub(crate) fn new(path: PathBuf, rules: Arc<Rules>) -> Self {
         Log {
             path,
-            fsync,
-            unsynced: Notify::new(),
-            state: Mutex::new(State {
-                file: None,
-                renderer,
-                lines: Vec::new(),
-            }),
+            rules,
+            commits: Arc::default(),
+            open: None,
+            refused_until: None,
         }
     }
 
@@ -51,165 +65,216 @@ impl Log {
         &self.path
     }
 
-    /// Appends a batch, or leaves the file as it was.
-    pub(crate) fn append(&self, batch: &Batch, attempt: &Attempt) -> Outcome {
-        let mut state = self.state();
-        let State {
-            file,
-            renderer,
-            lines,
-        } = &mut *state;
-        let file = match self.begin(file) {
-            Ok(file) => file,
-            Err(error) => return trouble::outcome("open", &self.path, &error),
-        };
-        let outcome = match write(file, renderer, lines, batch, attempt) {
-            Ok(()) if self.fsync == Fsync::Batch => {
-                match file.storage().handle().and_then(|file| disk::sync(&file)) {
-                    Ok(()) => Outcome::delivered(),
-                    Err(error) => trouble::outcome("sync", &self.path, &error),
-                }
-            }
-            Ok(()) => Outcome::delivered(),
-            Err(Stopped::Cancelled) => Outcome::retry(Failure::new(
-                Class::Cancelled,
-                "the attempt was cancelled, and what it had written was cut off again",
-            )),
-            Err(Stopped::Unreadable) => Outcome::refused(Failure::new(
-                Class::Invalid,
-                "the batch holds a record that this version cannot read",
-            )),
-            Err(Stopped::By(error)) => trouble::outcome("write to", &self.path, &error),
-        };
-        if outcome.is_delivered() {
-            file.commit();
-            self.unsynced.notify_one();
-            return outcome;
+    pub(crate) fn commits(&self) -> &Arc<Commits> {
+        &self.commits
+    }
+
+    /// Makes sure that the file at the path is open and whole, and that there is room in it for so many
+    /// bytes. Says whose file was put aside for that.
+    pub(crate) fn begin(&mut self, bytes: u64) -> io::Result<Option<Family>> {
+        self.find()?;
+        let open = self.open.as_ref().expect("it was just opened");
+        let len = open.file.whole();
+        let full = self.rules.size.is_some_and(|size| len + bytes > size);
+        let mut aside = None;
+        if len > 0 && (full || is_past(open.turn)) {
+            aside = self.turn();
         }
-        match file.take_back() {
+        if aside.is_some() {
+            self.find()?;
+        }
+        Ok(aside)
+    }
+
+    /// Whether a batch of about so many bytes could make it necessary to put the file aside first.
+    pub(crate) fn is_nearly_full(&self, bytes: u64) -> bool {
+        let whole = self.open.as_ref().map_or(0, |open| open.file.whole());
+        self.rules.size.is_some_and(|size| whole + bytes > size)
+    }
+
+    /// Puts the file aside if it is time for that and there is something in it.
+    pub(crate) fn turn_if_due(&mut self) -> Option<Family> {
+        let due = |open: &Open| is_past(open.turn) && open.file.storage().is_at(&self.path);
+        if !self.open.as_ref().is_some_and(due) {
+            return None;
+        }
+        self.begin(0).unwrap_or_else(|error| {
+            ::log::warn!("cannot go on in {}: {error}", self.path.display());
+            None
+        })
+    }
+
+    /// When the file is put aside next, at the latest.
+    pub(crate) fn next_turn(&self) -> Option<Timestamp> {
+        self.open.as_ref().and_then(|open| open.turn)
+    }
+
+    /// The files that this one was and will be rotated into. `None` for what is no regular file.
+    pub(crate) fn family(&self) -> Option<Family> {
+        let open = self.open.as_ref()?;
+        let regular = open.file.storage().is_regular();
+        regular.then(|| Family::of(&open.real))
+    }
+
+    /// Appends to the batch.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.open
+            .as_mut()
+            .expect("a batch was begun")
+            .file
+            .put(bytes)
+    }
+
+    /// The batch is whole. Gives its number.
+    pub(crate) fn commit(&mut self) -> u64 {
+        let open = self.open.as_mut().expect("a batch was begun");
+        open.file.commit();
+        let awaited = self.rules.fsync == Fsync::Batch;
+        self.commits.written(open.file.whole(), awaited)
+    }
+
+    /// Cuts off what was written of the batch, and completes the outcome of its attempt.
+    pub(crate) fn take_back(&mut self, outcome: Outcome) -> Outcome {
+        let Some(open) = &mut self.open else {
+            return outcome;
+        };
+        match open.file.take_back() {
             Ok(true) => outcome,
-            Ok(false) => maybe_written(outcome),
+            Ok(false) => trouble::maybe_written(outcome),
             Err(error) => {
                 ::log::warn!(
                     "cannot cut off what was written of a batch to {}: {error}",
                     self.path.display()
                 );
-                maybe_written(outcome)
+                trouble::maybe_written(outcome)
             }
         }
     }
 
-    /// Makes sure that the file at the path is open and whole.
-    fn begin<'f>(
-        &self,
-        file: &'f mut Option<Appender<Disk>>,
-    ) -> io::Result<&'f mut Appender<Disk>> {
-        if let Some(old) = file
-            && !old.storage().is_at(&self.path)
+    /// Cuts off the batches whose sync failed. Says whether nothing of them is left.
+    pub(crate) fn undo(&mut self) -> bool {
+        let commits = Arc::clone(&self.commits);
+        commits.undo(|len| match &mut self.open {
+            Some(open) => open.file.rewind(len).unwrap_or(false),
+            None => false,
+        })
+    }
+
+    /// Another handle of the file, to sync it while it is being written to.
+    pub(crate) fn handle(&self) -> io::Result<Option<fs::File>> {
+        let open = self.open.as_ref();
+        open.map(|open| open.file.storage().handle()).transpose()
+    }
+
+    /// Brings what was written to the disk, where that was asked for at all.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        if self.rules.fsync != Fsync::Never
+            && self.commits.is_due()
+            && let Some(open) = &self.open
+        {
+            disk::sync(open.file.storage().file())?;
+        }
+        self.commits.all_synced();
+        Ok(())
+    }
+
+    /// Lets go of the file.
+    pub(crate) fn close(&mut self) {
+        self.open = None;
+    }
+
+    /// Opens what is at the path, unless it is open.
+    fn find(&mut self) -> io::Result<()> {
+        if let Some(open) = &self.open
+            && !open.file.storage().is_at(&self.path)
         {
             ::log::warn!(
                 "{} was moved or deleted; going on in a new one",
                 self.path.display()
             );
-            if self.fsync != Fsync::Never
-                && let Err(error) = old.storage().handle().and_then(|old| disk::sync(&old))
-            {
+            if let Err(error) = self.sync() {
                 ::log::error!(
                     "cannot sync the old file of {}: {error}",
                     self.path.display()
                 );
+                self.commits.undo(|_| ());
             }
-            *file = None;
+            self.close();
         }
-        let file = match file {
-            Some(file) => file,
-            none => none.insert(Appender::new(Disk::open(&self.path)?)),
+        let access = &self.rules.access;
+        let (open, new) = match &mut self.open {
+            Some(open) => {
+                open.file.storage().lock(access)?;
+                (open, false)
+            }
+            none => {
+                let open = Open {
+                    file: Appender::new(Disk::open(&self.path, access)?),
+                    real: fs::canonicalize(&self.path)?,
+                    turn: None,
+                };
+                (none.insert(open), true)
+            }
         };
-        if file.begin()? == End::Torn {
+        let empty = open.file.whole() == 0;
+        if open.file.begin()? == End::Torn {
             ::log::warn!(
                 "{} ended in a torn line, which is ended now",
                 self.path.display()
             );
         }
-        Ok(file)
+        if new {
+            self.commits.opened(open.file.whole());
+        }
+        // What is in the file belongs to the time in which it was last written to; an empty one's
+        // begins now.
+        if (new || empty)
+            && let Some(schedule) = &self.rules.schedule
+            && open.file.storage().is_regular()
+        {
+            let modified = match open.file.whole() {
+                0 => None,
+                _ => Timestamp::try_from(open.file.storage().modified()?).ok(),
+            };
+            let now = Timestamp::now();
+            open.turn = schedule.after(modified.unwrap_or(now).min(now));
+        }
+        Ok(())
     }
 
-    /// Opens the file, and ends a torn line in it.
-    pub(crate) fn open(&self) -> io::Result<()> {
-        self.begin(&mut self.state().file).map(drop)
-    }
-
-    /// Lets go of the file.
-    pub(crate) fn close(&self) {
-        self.state().file = None;
-    }
-
-    /// Resolves when something was written and not synced.
-    pub(crate) async fn unsynced(&self) {
-        self.unsynced.notified().await;
-    }
-
-    /// Brings what was written to the disk, where that was asked for at all. The file can be
-    /// written to meanwhile.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        let handle = match &self.state().file {
-            Some(file) if self.fsync != Fsync::Never => file.storage().handle()?,
-            _ => return Ok(()),
-        };
-        disk::sync(&handle)
-    }
-
-    /// A panic while the state was held leaves at worst a tail, which the next batch cuts off.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Why a batch was not written to its end.
-enum Stopped {
-    Cancelled,
-    Unreadable,
-    By(io::Error),
-}
-
-fn write(
-    file: &mut Appender<Disk>,
-    renderer: &mut Renderer,
-    lines: &mut Vec<u8>,
-    batch: &Batch,
-    attempt: &Attempt,
-) -> Result<(), Stopped> {
-    lines.clear();
-    let batch = batch.view();
-    let mut unread = batch.len();
-    for record in batch.records() {
-        renderer.line(&record, lines);
-        unread -= 1;
-        if lines.len() >= PIECE {
-            if attempt.is_cancelled() {
-                return Err(Stopped::Cancelled);
+    /// Puts the file aside, unless that is refused.
+    fn turn(&mut self) -> Option<Family> {
+        let open = self.open.as_ref()?;
+        let refused = self
+            .refused_until
+            .is_some_and(|until| Instant::now() < until);
+        if refused || !open.file.storage().is_regular() {
+            return None;
+        }
+        let real = open.real.clone();
+        match self.sync().and_then(|()| rotate::put_aside(&real)) {
+            Ok(_) => {
+                if self.rules.access.durable
+                    && let Err(error) = disk::sync_folder_of(&real)
+                {
+                    ::log::warn!("cannot sync the folder of {}: {error}", real.display());
+                }
+                self.refused_until = None;
+                self.close();
+                Some(Family::of(&real))
             }
-            file.put(lines).map_err(Stopped::By)?;
-            lines.clear();
+            Err(error) => {
+                self.refused_until = Some(Instant::now() + REFUSED_FOR);
+                ::log::warn!(
+                    "cannot rotate {}, going on in it for now: {error}",
+                    self.path.display()
+                );
+                None
+            }
         }
     }
-    if unread > 0 {
-        return Err(Stopped::Unreadable);
-    }
-    if attempt.is_cancelled() {
-        return Err(Stopped::Cancelled);
-    }
-    file.put(lines).map_err(Stopped::By)?;
-    // A record far larger than the others leaves no trace in memory.
-    lines.clear();
-    lines.shrink_to(2 * PIECE);
-    Ok(())
 }
 
-fn maybe_written(outcome: Outcome) -> Outcome {
-    let verdict = outcome.verdict();
-    match outcome.failure() {
-        Some(failure) => Outcome::failed(verdict, failure.clone().maybe_written()),
-        None => outcome,
-    }
+fn is_past(turn: Option<Timestamp>) -> bool {
+    turn.is_some_and(|turn| turn <= Timestamp::now())
 }

@@ -1,29 +1,41 @@
 //! What the host calls.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rolog_core::render::{Format, JsonLine, Renderer, TextLine};
 use rolog_plugin::Task;
 use rolog_plugin::prelude::*;
 
-use crate::config::{Config, Fsync};
-use crate::log::Log;
-use crate::{disk, place, trouble};
+use crate::config::{Compress, Config, Fsync, Keep, Size};
+use crate::disk::{self, Access};
+use crate::log::Rules;
+use crate::rotate::{AT_WORK, Keeper, Schedule, is_rotated_name};
+use crate::writer::Writer;
+use crate::{place, trouble};
 
 /// How long what was written may wait for the disk under [`Fsync::Interval`].
 const SYNC_WITHIN: Duration = Duration::from_secs(1);
 /// Enough lines of the usual length for several pieces.
 const PREFERRED_BATCH: usize = 5000;
 
+/// The longest that the clock of a rotation is trusted: it may be set meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_mins(10);
+
 /// Appends records to a file.
 #[derive(Debug)]
 pub struct File {
     context: Context,
-    log: Arc<Log>,
+    path: PathBuf,
+    writer: Arc<Writer>,
+    keeper: Arc<Keeper>,
     fsync: Fsync,
-    syncing: Mutex<Option<Task<()>>>,
+    /// Whether there is anything for the keeper to do.
+    kept: bool,
+    beside: Mutex<Vec<Task<()>>>,
 }
 
 impl Target for File {
@@ -58,6 +70,33 @@ impl Target for File {
             )
             .expected("`format: json`, or no `source`"));
         }
+        let name = path.file_name().unwrap_or_default();
+        if is_rotated_name(name.as_encoded_bytes()) {
+            return Err(ConfigError::at(
+                "path",
+                format!("`{}` is the name of a rotated file", path.display()),
+            )
+            .expected("a name without a moment in it"));
+        }
+        if let Some(rotate) = &config.rotate
+            && rotate.size.is_none()
+            && rotate.every.is_none()
+        {
+            return Err(ConfigError::at("rotate", "it says nothing of when")
+                .expected("a `size`, or `every`, or both"));
+        }
+        let needless = [
+            ("keep", config.keep != Keep::default()),
+            ("compress", config.compress != Compress::Off),
+        ];
+        if let Some((setting, _)) = needless.iter().find(|(_, set)| *set)
+            && config.rotate.is_none()
+        {
+            return Err(
+                ConfigError::at(*setting, "without `rotate` there are no rotated files")
+                    .expected("a `rotate` beside it"),
+            );
+        }
         let names = place::resources(&path).map_err(|error| {
             ConfigError::at(
                 "path",
@@ -75,37 +114,65 @@ impl Target for File {
             .spawn_blocking(move || disk::check(&checked))
             .await?
             .map_err(|error| trouble::failure("use", &path, &error))?;
-        Ok(File {
-            log: Arc::new(Log::new(path, config.fsync, renderer(&config))),
+        let durable = config.fsync != Fsync::Never;
+        let rules = Arc::new(Rules {
+            access: Access {
+                mode: config.mode,
+                owner: config.owner,
+                lock: config.lock,
+                durable,
+            },
             fsync: config.fsync,
+            size: config.rotate.as_ref().and_then(|r| r.size).map(Size::bytes),
+            schedule: config
+                .rotate
+                .as_ref()
+                .and_then(|r| Some(Schedule::new(r.every?, r.zone.clone()))),
+        });
+        let keeper = Arc::new(Keeper::new(config.keep, config.compress, durable));
+        let writer = Writer::new(&path, rules, Arc::clone(&keeper), renderer(&config));
+        Ok(File {
+            path,
+            writer: Arc::new(writer),
+            keeper,
+            fsync: config.fsync,
+            kept: config.rotate.is_some(),
             context,
-            syncing: Mutex::new(None),
+            beside: Mutex::default(),
         })
     }
 
     async fn activate(&self) -> Result<(), Failure> {
-        let log = Arc::clone(&self.log);
+        let writer = Arc::clone(&self.writer);
         self.context
-            .spawn_blocking(move || log.open())
+            .spawn_blocking(move || writer.open())
             .await?
-            .map_err(|error| trouble::failure("open", self.log.path(), &error))?;
+            .map_err(|error| trouble::failure("open", &self.path, &error))?;
+        self.end_beside();
+        let mut beside = self.beside();
         if self.fsync == Fsync::Interval {
-            let syncing = self.context.spawn(sync_in_intervals(
+            beside.push(self.context.spawn(sync_in_intervals(
                 self.context.clone(),
-                Arc::clone(&self.log),
-            ));
-            if let Some(earlier) = self.syncing().replace(syncing) {
-                earlier.abort();
-            }
+                Arc::clone(&self.writer),
+                self.path.clone(),
+            )));
+        }
+        if self.kept {
+            self.keeper.start();
+            beside.push(self.context.spawn(keep(
+                self.context.clone(),
+                Arc::clone(&self.writer),
+                Arc::clone(&self.keeper),
+            )));
         }
         Ok(())
     }
 
     async fn deliver(&self, batch: &Batch, attempt: &Attempt) -> Outcome {
-        let (log, batch, attempt) = (Arc::clone(&self.log), batch.clone(), attempt.clone());
+        let (writer, batch, attempt) = (Arc::clone(&self.writer), batch.clone(), attempt.clone());
         match self
             .context
-            .spawn_blocking(move || log.append(&batch, &attempt))
+            .spawn_blocking(move || writer.append(&batch, &attempt))
             .await
         {
             Ok(outcome) => outcome,
@@ -115,16 +182,14 @@ impl Target for File {
     }
 
     async fn flush(&self, _deadline: Duration) -> Result<(), Failure> {
-        self.end(Log::sync).await
+        self.end(Writer::sync).await
     }
 
     async fn shutdown(&self, _deadline: Duration) -> Result<(), Failure> {
-        if let Some(syncing) = self.syncing().take() {
-            syncing.abort();
-        }
-        self.end(|log| {
-            let synced = log.sync();
-            log.close();
+        self.end_beside();
+        self.end(|writer| {
+            let synced = writer.sync();
+            writer.close();
             synced
         })
         .await
@@ -134,40 +199,68 @@ impl Target for File {
 impl File {
     async fn end(
         &self,
-        sync: impl FnOnce(&Log) -> io::Result<()> + Send + 'static,
+        sync: impl FnOnce(&Writer) -> io::Result<()> + Send + 'static,
     ) -> Result<(), Failure> {
-        let log = Arc::clone(&self.log);
+        let writer = Arc::clone(&self.writer);
         self.context
-            .spawn_blocking(move || sync(&log))
+            .spawn_blocking(move || sync(&writer))
             .await?
-            .map_err(|error| trouble::failure("sync", self.log.path(), &error))
+            .map_err(|error| trouble::failure("sync", &self.path, &error))
     }
 
-    fn syncing(&self) -> MutexGuard<'_, Option<Task<()>>> {
-        self.syncing.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Ends what runs beside the calls. A compression that is under way ends at its next chunk, and is
+    /// done anew by whoever comes next.
+    fn end_beside(&self) {
+        self.keeper.stop();
+        for task in self.beside().drain(..) {
+            task.abort();
+        }
+    }
+
+    fn beside(&self) -> MutexGuard<'_, Vec<Task<()>>> {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for File {
     fn drop(&mut self) {
-        if let Some(syncing) = self.syncing().take() {
-            syncing.abort();
+        self.end_beside();
+    }
+}
+
+async fn sync_in_intervals(context: Context, writer: Arc<Writer>, path: PathBuf) {
+    loop {
+        writer.unsynced().await;
+        tokio::time::sleep(SYNC_WITHIN).await;
+        let syncing = Arc::clone(&writer);
+        if let Ok(Err(error)) = context.spawn_blocking(move || syncing.sync()).await {
+            ::log::error!(
+                "cannot sync {}: {error}; what was written within the last second may not outlast the machine",
+                path.display()
+            );
         }
     }
 }
 
-async fn sync_in_intervals(context: Context, log: Arc<Log>) {
+/// Rotates files that nobody writes to, and looks after those that were rotated.
+async fn keep(context: Context, writer: Arc<Writer>, keeper: Arc<Keeper>) {
     loop {
-        log.unsynced().await;
-        tokio::time::sleep(SYNC_WITHIN).await;
-        let syncing = Arc::clone(&log);
-        if let Ok(Err(error)) = context.spawn_blocking(move || syncing.sync()).await {
-            ::log::error!(
-                "cannot sync {}: {error}; what was written within the last second may not outlast the machine",
-                log.path().display()
-            );
+        let pause = writer.next_turn().map_or(LOOK_AGAIN, until);
+        let wanted = tokio::time::timeout(pause, keeper.wanted()).await.is_ok();
+        let turning = Arc::clone(&writer);
+        if !wanted {
+            drop(context.spawn_blocking(move || turning.turn()).await);
         }
+        let _at_work = AT_WORK.acquire().await;
+        let tending = Arc::clone(&keeper);
+        drop(context.spawn_blocking(move || tending.tend()).await);
     }
+}
+
+/// How long it is until then, as far as that can be known.
+fn until(turn: Timestamp) -> Duration {
+    let left = turn.duration_since(Timestamp::now());
+    Duration::try_from(left).map_or(SYNC_WITHIN, |left| left.clamp(SYNC_WITHIN, LOOK_AGAIN))
 }
 
 fn renderer(config: &Config) -> Renderer {

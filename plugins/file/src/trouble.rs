@@ -18,13 +18,25 @@ pub(crate) fn outcome(doing: &str, path: &Path, error: &Error) -> Outcome {
     Outcome::failed(verdict(error).0, failure(doing, path, error))
 }
 
+/// The outcome of an attempt of which something may have stayed.
+pub(crate) fn maybe_written(outcome: Outcome) -> Outcome {
+    let verdict = outcome.verdict();
+    match outcome.failure() {
+        Some(failure) => Outcome::failed(verdict, failure.clone().maybe_written()),
+        None => outcome,
+    }
+}
+
 fn verdict(error: &Error) -> (Verdict, Class) {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            (Verdict::Retry, Class::Full)
+            (Verdict::Hold, Class::Full)
         }
         ErrorKind::PermissionDenied => (Verdict::Hold, Class::Auth),
-        ErrorKind::ReadOnlyFilesystem => (Verdict::Hold, Class::Unavailable),
+        // Busy with a second process.
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::ResourceBusy => {
+            (Verdict::Hold, Class::Unavailable)
+        }
         ErrorKind::IsADirectory | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => {
             (Verdict::Hold, Class::NotFound)
         }

@@ -42,7 +42,7 @@ fn the_file_target_is_conformant() {
                 .mend(move |n| fs::remove_dir(mend(n)).unwrap()),
         )
         .trouble(
-            Trouble::answered("a full disk", Verdict::Retry)
+            Trouble::answered("a full disk", Verdict::Hold)
                 .class(Class::Full)
                 .config(|_| json!({ "path": "/dev/full" })),
         )

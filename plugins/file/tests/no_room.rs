@@ -35,7 +35,7 @@ async fn what_fitted_of_a_batch_is_cut_off_again_and_the_retry_writes_it_once() 
     limit(Some(ROOM));
     for _ in 0..2 {
         let outcome = deliver(&target, &large).await;
-        assert_eq!(outcome.verdict(), Verdict::Retry);
+        assert_eq!(outcome.verdict(), Verdict::Hold);
         let failure = outcome.failure().unwrap();
         assert_eq!(failure.class, Class::Full);
         assert!(!failure.maybe_written);

@@ -141,10 +141,10 @@ async fn a_folder_in_the_way_is_held_and_delivery_goes_on_when_it_is_gone() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_retried() {
+async fn a_full_disk_holds_the_records() {
     let target = target(config(Path::new("/dev/full"), "")).await;
     let outcome = deliver(&target, &batch(["lost for now"])).await;
-    assert_eq!(outcome.verdict(), Verdict::Retry);
+    assert_eq!(outcome.verdict(), Verdict::Hold);
     assert_eq!(outcome.failure().unwrap().class, Class::Full);
     let text = outcome.failure().unwrap().to_string();
     assert!(text.starts_with("cannot write to /dev/full: "), "{text}");

@@ -72,3 +72,42 @@ async fn a_file_in_the_place_of_a_folder_fails_when_the_instance_is_made() {
     let failure = File::create(config(&path, ""), context).await.unwrap_err();
     assert_eq!(failure.class, Class::NotFound);
 }
+
+#[test]
+fn settings_of_rotation_that_cannot_work_are_refused_at_their_place() {
+    for (more, wrong) in [
+        (r#", "rotate": {}"#, "rotate"),
+        (r#", "keep": {"files": 3}"#, "keep"),
+        (r#", "compress": "zstd""#, "compress"),
+    ] {
+        let settings = config(Path::new("a"), more);
+        let (place, _) = refusal(File::validate(&settings, &Setup::new("app")));
+        assert_eq!(place, wrong);
+    }
+    let (place, _) = refusal(plan(Path::new("app.20261122T140000.123456Z.jsonl")));
+    assert_eq!(place, "path");
+    let read = |more: &str| {
+        let json = format!(r#"{{"path": "a"{more}}}"#);
+        serde_json::from_str::<Config>(&json)
+            .unwrap_err()
+            .to_string()
+    };
+    for (more, text) in [
+        (r#", "rotate": {"size": "10M"}"#, "`10M` is no size"),
+        (r#", "rotate": {"every": "7m"}"#, "`7m` is no period"),
+        (
+            r#", "rotate": {"every": "day", "zone": "Mars"}"#,
+            "`Mars` is no time zone",
+        ),
+        (r#", "keep": {"age": "7"}"#, "`7` is no time"),
+        (
+            r#", "compress": "lz4""#,
+            "expected one of `off`, `gzip`, `zstd`",
+        ),
+        (r#", "mode": 640"#, "octal digits between quotes"),
+        (r#", "owner": "root""#, "`self` or a user's number"),
+    ] {
+        let error = read(more);
+        assert!(error.contains(text), "{error}");
+    }
+}

@@ -1,0 +1,67 @@
+//! The settings of a file target.
+
+mod access;
+mod amount;
+mod rotate;
+
+use std::path::PathBuf;
+
+use rolog_core::render::Format;
+use serde::Deserialize;
+
+pub use access::{Mode, Owner};
+pub use amount::{Size, Span};
+pub use rotate::{Compress, Every, Keep, Rotate};
+
+/// The settings of a file target.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The file to append to, relative to the pipeline's folder.
+    pub path: PathBuf,
+    /// What its lines look like.
+    #[serde(default)]
+    pub format: Format,
+    /// Whether each JSON line says where in the code it was logged.
+    #[serde(default)]
+    pub source: bool,
+    /// When what was written is brought to the disk.
+    #[serde(default)]
+    pub fsync: Fsync,
+    /// When a new file is begun.
+    #[serde(default)]
+    pub rotate: Option<Rotate>,
+    /// How many of the rotated files stay; all of them, unless it says otherwise.
+    #[serde(default)]
+    pub keep: Keep,
+    /// How rotated files are made smaller.
+    #[serde(default)]
+    pub compress: Compress,
+    /// What a file that is made may be used for and by whom; an existing one that may be used for
+    /// more is not written to. Without it the process's mask decides.
+    #[serde(default)]
+    pub mode: Option<Mode>,
+    /// Whose an existing file has to be.
+    #[serde(default)]
+    pub owner: Option<Owner>,
+    /// Whether a second process is kept from writing to the file.
+    #[serde(default = "yes")]
+    pub lock: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// When what was written is brought to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fsync {
+    /// When the operating system sees fit, usually within half a minute.
+    Never,
+    /// Within a second.
+    #[default]
+    Interval,
+    /// Before a batch counts as delivered.
+    Batch,
+}
