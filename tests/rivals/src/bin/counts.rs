@@ -1,0 +1,250 @@
+//! Work to count the instructions of, one part a run: `counts PART TIMES`.
+//!
+//! Driven by `.ci/counts`, which counts with callgrind what happens inside the functions of
+//! [`counted`], or inside the pump's pass, and divides by the number of times. See docs/speed.md.
+
+#![allow(clippy::print_stderr, reason = "says why it could not run")]
+
+use std::hint::black_box;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolog_core::delivery::Outcome;
+use rolog_core::frame::Batch;
+use rolog_core::intake::{Consumer, Intake, IntakeConfig};
+use rolog_core::render::JsonLine;
+use rolog_core::{Level, LogTarget, Logger, LoggerFactory, info};
+use rolog_host::Host;
+use rolog_host::config::{self, Env};
+use rolog_rivals::bare::Bare;
+
+const TEXT: &str = "0123456789abcdef";
+/// Calls between two looks at the rings: so many fit into one that nobody reads.
+const BURST: u64 = 100;
+
+/// What is counted when its name is.
+mod counted {
+    use super::{Bare, Logger, TEXT, black_box, info};
+    use rolog_core::frame::Batch;
+    use rolog_core::render::JsonLine;
+
+    /// A loop that does nothing.
+    #[inline(never)]
+    pub fn empty(times: u64) {
+        for n in 0..times {
+            black_box(n);
+        }
+    }
+
+    /// The log call: the same values throughout the benchmarks.
+    #[inline(never)]
+    pub fn call(log: &Logger, times: u64) {
+        for n in 0..times {
+            info!(
+                log,
+                "order {id} accepted",
+                id = black_box(n),
+                total = black_box(19.99),
+                customer = black_box(TEXT)
+            );
+        }
+    }
+
+    /// The call of a logger whose gate is closed: `n` is made anyway.
+    #[inline(never)]
+    pub fn disabled(log: &Logger, times: u64) {
+        for n in 0..times {
+            info!(
+                log,
+                "order {id} accepted",
+                id = black_box(n),
+                total = 19.99,
+                customer = TEXT
+            );
+            black_box(n);
+        }
+    }
+
+    /// The same bytes into the least ring that there can be, with a stamp of the processor's clock.
+    #[inline(never)]
+    pub fn bare(ring: &mut Bare, times: u64) {
+        for n in 0..times {
+            ring.put(black_box(n), black_box(19.99), black_box(TEXT));
+        }
+    }
+
+    /// A batch as JSON lines.
+    #[inline(never)]
+    pub fn render(json: &mut JsonLine, batch: &Batch<'_>, out: &mut Vec<u8>) {
+        for record in batch.records() {
+            json.line(&record, out);
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let part = args.next().unwrap_or_default();
+    let times: u64 = args
+        .next()
+        .and_then(|times| times.parse().ok())
+        .unwrap_or(10_000);
+    match part.as_str() {
+        "empty" => counted::empty(times),
+        "call" => calls(times, counted::call),
+        "disabled" => {
+            let log = Service::new();
+            log.logger.gate().set_least(None);
+            counted::disabled(&log.logger, times);
+        }
+        "bare" => {
+            let mut ring = Bare::new();
+            for _ in 0..times / BURST {
+                counted::bare(&mut ring, BURST);
+                ring.drain();
+            }
+        }
+        "pump" => pump(times),
+        "render" => render(times),
+        "file" => file(times),
+        other => {
+            eprintln!("no part `{other}`: empty, call, disabled, bare, pump, render, file");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// A logger and what drains it, without a host.
+struct Service {
+    logger: Logger,
+    consumer: Consumer,
+}
+
+impl Service {
+    fn new() -> Self {
+        let intake = Intake::new(IntakeConfig::default()).expect("the defaults are valid");
+        let consumer = intake.consumer().expect("nobody else has taken it");
+        let logger = LoggerFactory::new(intake).get_logger("bench.orders");
+        logger.gate().set_least(Some(Level::Information));
+        Service { logger, consumer }
+    }
+
+    fn drain(&mut self) -> usize {
+        let drained = self.consumer.drain(u64::MAX, usize::MAX, &mut |entry| {
+            black_box(entry.payload.len());
+        });
+        drained.records
+    }
+}
+
+fn calls(times: u64, call: fn(&Logger, u64)) {
+    let mut service = Service::new();
+    // Makes the ring, and registers the call site.
+    counted::call(&service.logger, 1);
+    assert_eq!(service.drain(), 1);
+    for _ in 0..times / BURST {
+        call(&service.logger, BURST);
+        assert_eq!(service.drain(), BURST as usize);
+    }
+}
+
+/// Logs through a host, in bursts that its rings and queues hold.
+fn pump(times: u64) {
+    let host = start("null", "");
+    through(&host, times);
+}
+
+fn through(host: &Host, times: u64) {
+    let log = host.factory().get_logger("bench.orders");
+    for _ in 0..times / 1000 {
+        counted::call(&log, 1000);
+        host.flush_blocking(Duration::from_secs(60));
+    }
+    let report = host.dispose_blocking(Duration::from_secs(60));
+    assert!(report.ledger.balances() && report.is_complete(), "{report}");
+    assert_eq!(
+        report.ledger.source.emitted,
+        times / 1000 * 1000,
+        "{report}"
+    );
+}
+
+fn start(plugin: &str, config: &str) -> Host {
+    let yaml = format!(
+        "
+version: 1
+targets:
+  app: {{ plugin: '{plugin}' {config}, flush: {{ max_size: 1000 }} }}
+routes:
+  - {{ logger: '**', to: app }}
+"
+    );
+    let spec = config::parse(yaml, "bench.yaml", "/", &Env::empty())
+        .unwrap_or_else(|problems| panic!("{problems}"));
+    Host::builder()
+        .pipeline(spec)
+        .link(rolog_plugin::linked::<rolog_file::File>())
+        .start()
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Everything from the call to the file, on all threads.
+fn file(times: u64) {
+    let path = std::env::temp_dir().join(format!("rolog-counts-{}.jsonl", std::process::id()));
+    let quoted = path.display();
+    let host = start(
+        "file",
+        &format!(", config: {{ path: '{quoted}', fsync: never }}"),
+    );
+    through(&host, times);
+    let lines = lines_of(&path);
+    std::fs::remove_file(&path).expect("the file is there");
+    assert_eq!(lines, times / 1000 * 1000);
+}
+
+fn lines_of(path: &Path) -> u64 {
+    let bytes = std::fs::read(path).expect("the file is there");
+    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+/// Keeps the last batch that it got.
+#[derive(Clone, Default)]
+struct Keep(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl LogTarget for Keep {
+    async fn log(&self, records: &Batch<'_>) -> Outcome {
+        let mut all = rolog_core::frame::BatchBuilder::new(7);
+        for record in records.records() {
+            all.push_record(&record, None);
+        }
+        *self.0.lock().expect("nobody panics") = all.finish();
+        Outcome::delivered()
+    }
+}
+
+fn render(times: u64) {
+    let keep = Keep::default();
+    let spec = config::parse(
+        "{ version: 1, targets: { app: { plugin: in-process, flush: { max_size: 1000 } } }, \
+         routes: [{ logger: '**', to: app }] }",
+        "bench.yaml",
+        "/",
+        &Env::empty(),
+    )
+    .unwrap_or_else(|problems| panic!("{problems}"));
+    let builder = Host::builder().pipeline(spec).target("app", keep.clone());
+    let host = builder.start().unwrap_or_else(|error| panic!("{error}"));
+    through(&host, 1000);
+    let bytes = keep.0.lock().expect("nobody panics").clone();
+    let batch = Batch::parse(&bytes).expect("a builder wrote it");
+    assert_eq!(batch.len(), 1000);
+    let (mut json, mut out) = (JsonLine::new(), Vec::new());
+    for _ in 0..times / 1000 {
+        out.clear();
+        counted::render(&mut json, &batch, &mut out);
+    }
+    assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1000);
+}

@@ -1,0 +1,3 @@
+//! What rolog's speed is held against.
+
+pub mod bare;
