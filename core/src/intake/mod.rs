@@ -72,6 +72,7 @@ use self::overflow::Overflow;
 use self::registry::Registry;
 use self::room::Room;
 use self::tally::Tally;
+use crate::clock::counter;
 use crate::ring::local::Thread;
 use crate::ring::{Memory, Reader, Sizes, barrier, fork};
 use crate::{Error, Level};
@@ -129,6 +130,8 @@ impl Intake {
         let layout = config.layout()?;
         barrier::prepare();
         fork::watch();
+        // Chosen and measured here, not in the first log call.
+        counter();
         let (overflow, reader) = Overflow::new(source(), layout.queue);
         Ok(Arc::new(Intake {
             id: IDS.fetch_add(1, Ordering::Relaxed),

@@ -1,21 +1,26 @@
-//! Time: cheap monotonic ticks for callers, and UTC for what leaves the pump.
+//! Time: cheap ticks for callers, and UTC for what leaves the pump.
 //!
-//! A caller stamps a record with [`ticks`]. The pump turns ticks into UTC with a [`Clock`], which it
-//! keeps in line with the system's clock by [`Clock::sync`].
+//! A caller stamps a record with [`ticks`], in whatever unit the machine's [`counter`] has. The pump
+//! turns ticks into UTC with a [`Clock`], which it keeps in line with the system's clock by
+//! [`Clock::sync`]; how long a tick is, is measured on the way, and known the better the longer the
+//! process runs.
 //!
-//! **Promises.** Ticks never go back, on any thread. Between two steps the UTC of growing ticks
-//! never goes back either: a small difference to the system's clock is worked off slowly, by running
-//! at most half a per cent faster or slower. A difference of [`STEP`] and more is taken over at
-//! once and reported as a [`ClockStep`]. Records from before a correction keep the time that they
-//! would have had before it.
+//! **Promises.** Ticks of a thread do not go back. Between two steps the UTC of growing ticks never
+//! goes back either: a small difference to the system's clock is worked off slowly, by running at
+//! most half a per cent faster or slower. A difference of [`STEP`] and more is taken over at once and
+//! reported as a [`ClockStep`]. Records from before a correction keep the time that they would have
+//! had before it.
 //!
 //! **Never.** A clock has no thread and no timer; whoever owns it decides when it is synchronised.
 
+mod counter;
+mod source;
+
 use std::fmt;
-use std::sync::Arc;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+pub use counter::{Counter, counter, ticks, ticks_of, use_coarse};
+pub use source::{ManualSource, SystemSource, TimeSource};
 
 /// A difference from which on the clock steps: that of NTP daemons.
 pub const STEP: Duration = Duration::from_millis(128);
@@ -26,93 +31,26 @@ const SLEW_PPM: i64 = 5_000;
 /// Readings of which the one with the smallest gap counts.
 const READINGS: usize = 3;
 
-static ANCHOR: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// How long a tick is: nanoseconds in units of 2^-32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate(u64);
 
-/// Monotonic nanoseconds since a moment in the life of this process.
-#[inline]
-pub fn ticks() -> u64 {
-    let since = ANCHOR.elapsed();
-    since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos())
-}
+impl Rate {
+    /// A tick is a nanosecond.
+    pub const NANOSECOND: Rate = Rate(1 << 32);
 
-/// How many ticks a duration has.
-pub fn ticks_of(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Where a [`Clock`] reads the time.
-pub trait TimeSource: Send {
-    /// Monotonic nanoseconds.
-    fn ticks(&self) -> u64;
-
-    /// Nanoseconds since 1970-01-01 UTC.
-    fn utc(&self) -> i64;
-}
-
-/// The clocks of the system: [`ticks`] and the real time.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemSource;
-
-impl TimeSource for SystemSource {
-    fn ticks(&self) -> u64 {
-        ticks()
+    /// So many nanoseconds in so many ticks; `None` for ticks that are none, or of four seconds and
+    /// more.
+    pub fn of(nanos: u64, ticks: u64) -> Option<Rate> {
+        let units = (u128::from(nanos) << 32).checked_div(ticks.into())?;
+        u64::try_from(units).ok().map(Rate)
     }
 
-    fn utc(&self) -> i64 {
-        let nanos = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
-        match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => nanos(since),
-            Err(before) => -nanos(before.duration()),
-        }
-    }
-}
-
-/// Clocks that a test moves by hand. Copies share the time.
-///
-/// ```
-/// use rolog_core::clock::{Clock, ManualSource};
-/// use std::time::Duration;
-///
-/// let time = ManualSource::new(1_000, 5_000_000);
-/// let clock = Clock::new(time.clone());
-/// time.advance(Duration::from_nanos(500));
-/// assert_eq!(clock.utc(1_500), 5_000_500);
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct ManualSource {
-    ticks: Arc<AtomicU64>,
-    utc: Arc<AtomicI64>,
-}
-
-impl ManualSource {
-    /// Clocks that show these times.
-    pub fn new(ticks: u64, utc: i64) -> Self {
-        ManualSource {
-            ticks: Arc::new(AtomicU64::new(ticks)),
-            utc: Arc::new(AtomicI64::new(utc)),
-        }
-    }
-
-    /// Time passes, on both clocks.
-    pub fn advance(&self, by: Duration) {
-        let by = ticks_of(by);
-        self.ticks.fetch_add(by, Ordering::Relaxed);
-        self.utc.fetch_add(by as i64, Ordering::Relaxed);
-    }
-
-    /// Somebody sets the system's clock: UTC moves by so many nanoseconds, ticks do not.
-    pub fn set_utc_by(&self, nanos: i64) {
-        self.utc.fetch_add(nanos, Ordering::Relaxed);
-    }
-}
-
-impl TimeSource for ManualSource {
-    fn ticks(&self) -> u64 {
-        self.ticks.load(Ordering::Relaxed)
-    }
-
-    fn utc(&self) -> i64 {
-        self.utc.load(Ordering::Relaxed)
+    /// The nanoseconds of so many ticks.
+    #[inline]
+    pub fn nanos(self, ticks: u64) -> u64 {
+        let nanos = u128::from(ticks) * u128::from(self.0) >> 32;
+        u64::try_from(nanos).unwrap_or(u64::MAX)
     }
 }
 
@@ -141,27 +79,41 @@ pub struct Clock {
     before: Line,
 }
 
-/// UTC as a function of ticks: from `ticks` on at a corrected rate for `slew_for` ticks, then at the
-/// true one.
+/// UTC as a function of ticks: from `ticks` on at a corrected rate for `slew_for` nanoseconds, then
+/// at the true one.
 #[derive(Clone, Copy)]
 struct Line {
     ticks: u64,
     utc: i64,
+    rate: Rate,
     slew_for: u64,
     /// Nanoseconds in a million that are added.
     ppm: i64,
 }
 
 impl Line {
-    fn utc(&self, ticks: u64) -> i64 {
-        if ticks < self.ticks {
-            return self.utc.saturating_sub(signed(self.ticks - ticks));
+    fn straight(ticks: u64, utc: i64, rate: Rate) -> Line {
+        Line {
+            ticks,
+            utc,
+            rate,
+            slew_for: 0,
+            ppm: 0,
         }
-        let since = ticks - self.ticks;
-        let slewed = i128::from(since.min(self.slew_for)) * i128::from(self.ppm) / 1_000_000;
+    }
+
+    #[inline]
+    fn utc(&self, ticks: u64) -> i64 {
+        let Some(since) = ticks.checked_sub(self.ticks) else {
+            let before = self.rate.nanos(self.ticks - ticks);
+            return self.utc.saturating_sub(signed(before));
+        };
+        let since = self.rate.nanos(since);
+        // What is worked off lies below a step, so that this is some seconds times some thousands.
+        let slewed = signed(since.min(self.slew_for)) * self.ppm / 1_000_000;
         self.utc
             .saturating_add(signed(since))
-            .saturating_add(slewed as i64)
+            .saturating_add(slewed)
     }
 }
 
@@ -173,12 +125,7 @@ impl Clock {
     /// A clock that shows what the source shows.
     pub fn new(source: impl TimeSource + 'static) -> Self {
         let (ticks, utc) = read(&source);
-        let now = Line {
-            ticks,
-            utc,
-            slew_for: 0,
-            ppm: 0,
-        };
+        let now = Line::straight(ticks, utc, source.rate());
         Clock {
             source: Box::new(source),
             now,
@@ -197,6 +144,7 @@ impl Clock {
     }
 
     /// Nanoseconds since 1970-01-01 UTC at these ticks.
+    #[inline]
     pub fn utc(&self, ticks: u64) -> i64 {
         if ticks < self.now.ticks {
             self.before.utc(ticks)
@@ -209,20 +157,18 @@ impl Clock {
     /// taken over, and returned. Once a second is often enough.
     pub fn sync(&mut self) -> Option<ClockStep> {
         let (ticks, utc) = read(self.source.as_ref());
-        if ticks < self.now.ticks {
-            return None;
-        }
+        let rate = self.source.rate();
         let shown = self.now.utc(ticks);
         let difference = utc.saturating_sub(shown);
         self.before = self.now;
-        if difference.unsigned_abs() >= STEP.as_nanos() as u64 {
-            self.now = Line {
-                ticks,
-                utc,
-                slew_for: 0,
-                ppm: 0,
-            };
-            return Some(ClockStep {
+        // Ticks that begin anew (a machine slept) leave nothing that could be gone on from.
+        let began_anew = ticks < self.now.ticks;
+        if began_anew || difference.unsigned_abs() >= STEP.as_nanos() as u64 {
+            self.now = Line::straight(ticks, utc, rate);
+            if began_anew {
+                self.before = self.now;
+            }
+            return (difference.unsigned_abs() >= STEP.as_nanos() as u64).then_some(ClockStep {
                 ticks,
                 nanos: difference,
             });
@@ -230,6 +176,7 @@ impl Clock {
         self.now = Line {
             ticks,
             utc: shown,
+            rate,
             slew_for: difference.unsigned_abs() * 1_000_000 / SLEW_PPM as u64,
             ppm: SLEW_PPM * difference.signum(),
         };
@@ -267,22 +214,15 @@ fn read(source: &dyn TimeSource) -> (u64, i64) {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn at(time: &ManualSource, clock: &Clock) -> i64 {
         clock.utc(time.ticks())
-    }
-
-    #[test]
-    fn ticks_never_go_back() {
-        let mut last = ticks();
-        for _ in 0..10_000 {
-            let next = ticks();
-            assert!(next >= last);
-            last = next;
-        }
     }
 
     #[test]
@@ -341,6 +281,73 @@ mod tests {
             assert_eq!(clock.utc(older), time_of_older);
             assert_eq!(clock.sync(), None);
         }
+    }
+
+    #[test]
+    fn ticks_that_begin_anew_are_gone_on_from() {
+        let time = ManualSource::new(1_000_000_000_000, 1_000_000_000_000);
+        let mut clock = Clock::new(time.clone());
+        time.advance(SECOND);
+        time.set_ticks(5_000);
+        clock.sync();
+        assert_eq!(at(&time, &clock), time.utc());
+        time.advance(SECOND);
+        assert_eq!(clock.sync(), None);
+        assert_eq!(at(&time, &clock), time.utc());
+    }
+
+    /// Ticks of 2,600 MHz, of which the source first believes that they are a little longer.
+    struct Measured(ManualSource, Arc<AtomicU64>);
+
+    impl TimeSource for Measured {
+        fn ticks(&self) -> u64 {
+            (u128::from(self.0.ticks()) * 26 / 10) as u64
+        }
+
+        fn utc(&self) -> i64 {
+            self.0.utc()
+        }
+
+        fn rate(&self) -> Rate {
+            Rate::of(self.1.load(Ordering::Relaxed), 26_000_000).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_rate_that_gets_better_makes_no_jump() {
+        let time = ManualSource::new(1 << 40, 1_000_000_000_000_000);
+        let believed = Arc::new(AtomicU64::new(10_000_500));
+        let mut clock = Clock::new(Measured(time.clone(), believed.clone()));
+        let mut last = clock.utc(clock.ticks());
+        for step in 0..20_000 {
+            time.advance(Duration::from_millis(1));
+            if step == 1_000 {
+                believed.store(10_000_000, Ordering::Relaxed);
+            }
+            if step % 10 == 0 {
+                assert_eq!(clock.sync(), None);
+            }
+            let next = clock.utc(clock.ticks());
+            let passed = next - last;
+            assert!((994_900..=1_005_100).contains(&passed), "{passed} ns");
+            last = next;
+        }
+        let off = clock.utc(clock.ticks()) - time.utc();
+        assert!(off.abs() < 10, "{off} ns off at the end");
+    }
+
+    #[test]
+    fn the_systems_clock_is_followed_for_a_while() {
+        let mut clock = Clock::system();
+        let start = std::time::Instant::now();
+        while start.elapsed() < Duration::from_millis(30) {
+            assert_eq!(clock.sync(), None);
+        }
+        let before = SystemSource.utc();
+        let shown = clock.utc(clock.ticks());
+        let after = SystemSource.utc();
+        let fine = before - 1_000_000..=after + 1_000_000;
+        assert!(fine.contains(&shown), "{shown} not in {fine:?}");
     }
 
     #[test]
