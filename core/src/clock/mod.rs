@@ -49,7 +49,7 @@ impl Rate {
     /// The nanoseconds of so many ticks.
     #[inline]
     pub fn nanos(self, ticks: u64) -> u64 {
-        let nanos = u128::from(ticks) * u128::from(self.0) >> 32;
+        let nanos = (u128::from(ticks) * u128::from(self.0)) >> 32;
         u64::try_from(nanos).unwrap_or(u64::MAX)
     }
 }
@@ -309,7 +309,7 @@ mod tests {
         }
 
         fn rate(&self) -> Rate {
-            Rate::of(self.1.load(Ordering::Relaxed), 26_000_000).unwrap()
+            Rate::of(self.1.load(Ordering::Relaxed), 26_000_000).expect("a tick is short")
         }
     }
 
