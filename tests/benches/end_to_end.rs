@@ -5,8 +5,8 @@
 //!
 //! With `TMPDIR` in memory (`/dev/shm`) the disk's moods stay out of the ratio of loaded to linked.
 //!
-//! The three take turns, so that a machine whose speed drifts does not favour one; the ratios are of
-//! the same round. A round in which a file does not hold exactly the lines that were logged is void,
+//! They take turns, and start with nothing left to be written to the disk, so that neither a machine
+//! whose speed drifts nor the run before favours one; the ratios are of the same round. A round in which a file does not hold exactly the lines that were logged is void,
 //! and ends the run.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its result")]
@@ -29,7 +29,7 @@ fn main() {
         .filter_map(|arg| arg.parse().ok())
         .collect();
     let records = numbers.first().copied().unwrap_or(1_000_000);
-    let rounds = numbers.get(1).copied().unwrap_or(5);
+    let rounds = numbers.get(1).copied().unwrap_or(6);
     let folder = tempfile::tempdir().expect("a temporary folder");
     println!("{records} records of 3 values a round, as JSON lines; records/s");
     println!(
@@ -37,27 +37,31 @@ fn main() {
         "loaded", "linked", "bare loop", "loaded/linked", "loaded/bare"
     );
     let mut ratios = Vec::new();
+    let file = folder.path().join("lines");
     for round in 0..rounds {
-        let (loaded_file, linked_file) =
-            (folder.path().join("loaded"), folder.path().join("linked"));
-        let mut speeds = [0.0; 2];
-        // Who goes first changes from round to round.
-        for turn in 0..2 {
-            let linked = (turn + round) % 2 == 1;
-            let file = if linked { &linked_file } else { &loaded_file };
-            speeds[usize::from(linked)] = records as f64 / pipeline(records, linked, file);
+        // Each goes twice, one of them first and last: what drifts, and what a run leaves behind for
+        // the next, falls on both alike.
+        let order = if round % 2 == 0 {
+            [false, true, true, false]
+        } else {
+            [true, false, false, true]
+        };
+        let mut seconds = [0.0; 2];
+        let mut bytes = Vec::new();
+        for linked in order {
+            seconds[usize::from(linked)] += pipeline(records, linked, &file);
+            bytes = take(&file);
         }
-        let bare = records as f64 / bare_loop(&loaded_file, &folder.path().join("bare"));
-        let [loaded, linked] = speeds;
+        let bare = bare_loop(&bytes, &file);
+        take(&file);
+        let [loaded, linked] = seconds.map(|seconds| 2.0 * records as f64 / seconds);
+        let bare = records as f64 / bare;
         println!(
             "{loaded:>12.0} {linked:>12.0} {bare:>12.0} {:>14.3} {:>12.3}",
             loaded / linked,
             loaded / bare
         );
         ratios.push((loaded / linked, loaded / bare));
-        for file in [&loaded_file, &linked_file] {
-            fs::remove_file(file).expect("the file is there");
-        }
     }
     let median = |of: fn(&(f64, f64)) -> f64| {
         let mut all: Vec<f64> = ratios.iter().map(of).collect();
@@ -118,9 +122,18 @@ routes:
     seconds
 }
 
+/// The bytes of a file, which is gone afterwards, and on no disk's list of things to do.
+fn take(file: &Path) -> Vec<u8> {
+    fs::File::open(file)
+        .and_then(|file| file.sync_all())
+        .expect("the file can be synced");
+    let bytes = fs::read(file).expect("the file is there");
+    fs::remove_file(file).expect("the file is there");
+    bytes
+}
+
 /// Seconds to write the same bytes in pieces of 256 KiB.
-fn bare_loop(from: &Path, to: &Path) -> f64 {
-    let bytes = fs::read(from).expect("the file is there");
+fn bare_loop(bytes: &[u8], to: &Path) -> f64 {
     let begin = Instant::now();
     let mut file = fs::File::create(to).expect("a file can be made");
     for piece in bytes.chunks(256 * 1024) {
