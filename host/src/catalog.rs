@@ -144,7 +144,10 @@ impl Catalog {
         }
         problems
             .extend(spec.shared_resources(resources.iter().map(|(name, list)| (name, &list[..]))));
-        problems.extend(crate::outlets::shared_file(spec, &prepared));
+        problems.extend(crate::outlets::shared_file(
+            spec,
+            resources.iter().map(|(name, list)| (name, &list[..])),
+        ));
         if problems.is_empty() {
             return Ok(prepared);
         }

@@ -12,12 +12,14 @@
 //! * [`config`] and [`router`]: the pipeline file, and where records go by it.
 //! * [`stage`]: what stands between the routes and any target.
 //! * [`reload`]: changing the pipeline while the service runs.
+//! * [`control`]: asking and steering a pipeline from outside its process.
 //! * [`loader`]: plugins that are dynamic libraries.
 //! * [`lines`] and [`run`]: what the `rolog` command reads, and what it accounts for.
 
 mod builtin;
 mod catalog;
 pub mod config;
+pub mod control;
 pub mod dead_letters;
 mod error;
 mod event_text;

@@ -147,7 +147,9 @@ fn the_page_is_where_the_file_says_and_shows_the_account() {
             .queued,
         0
     );
-    assert!(page(address).contains("rolog_target_dead_lettered_records_total"));
+    // The end of the pipeline is the end of its page, whoever still has the handle.
+    drop(TcpListener::bind(address).unwrap());
+    assert_eq!(host.prometheus(), None);
 }
 
 /// A plugin that writes to the file `x` beside the pipeline.
@@ -199,28 +201,119 @@ fn dead_letters_in_the_file_of_a_target_are_refused() {
     }
 }
 
+fn told(host: &Host, reconfigured: &str, folder: &Path) -> Result<u32, Error> {
+    let yaml = format!("{}{reconfigured}\n", yaml("own"));
+    let spec = config::parse(yaml, "pipeline.yaml", folder, &Env::empty())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let generation = runtime.block_on(host.reconfigure(spec))?;
+    Ok(generation.number)
+}
+
 #[test]
-fn what_is_open_cannot_be_moved_while_it_runs() {
+fn dead_letters_go_where_the_last_reload_says() {
     let folder = tempfile::tempdir().unwrap();
     let host = refusing(folder.path(), "own", "").unwrap();
-    for (more, what) in [
+    let log = host.factory().get_logger("a");
+    let row = || host.ledger().target("own").unwrap().clone();
+    let lines = |name: &str| {
+        let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+        text.lines().count()
+    };
+    info!(log, "nowhere to go");
+    assert_eq!(host.flush_blocking(LONG), 0);
+    assert_eq!((row().dead_lettered, row().lost()), (0, 1));
+
+    let of = |path: &str| format!("dead_letters: {{ path: {path}, max_bytes: 1MiB }}");
+    told(&host, &of("one"), folder.path()).unwrap();
+    info!(log, "first");
+    assert_eq!(host.flush_blocking(LONG), 0);
+    told(&host, &of("deeper/two"), folder.path()).unwrap();
+    info!(log, "second");
+    assert_eq!(host.flush_blocking(LONG), 0);
+    assert_eq!((lines("one"), lines("deeper/two")), (1, 1));
+    // What is not written to any more can be replayed.
+    drop(LetterFile::open(folder.path().join("one")).unwrap());
+    LetterFile::open(folder.path().join("deeper/two")).unwrap_err();
+
+    // One that cannot be had changes nothing.
+    let other = refusing(folder.path(), "other", &of("three")).unwrap();
+    let refused = told(&host, &of("three"), folder.path()).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .starts_with("pipeline.yaml:5:23: dead_letters.path: cannot keep dead letters in "),
+        "{refused}"
+    );
+    drop(other);
+    info!(log, "third");
+    assert_eq!(host.flush_blocking(LONG), 0);
+    assert_eq!(lines("deeper/two"), 2);
+
+    // The same file with another bound.
+    let larger = of("deeper/two").replace("1MiB", "2MiB");
+    assert_eq!(told(&host, &larger, folder.path()).unwrap(), 4);
+    info!(log, "fourth");
+    assert_eq!(host.flush_blocking(LONG), 0);
+    assert_eq!((lines("deeper/two"), row().dead_lettered), (3, 4));
+
+    told(&host, "dead_letters: off", folder.path()).unwrap();
+    info!(log, "fifth");
+    let report = host.dispose_blocking(LONG);
+    let row = report.ledger.target("own").unwrap();
+    assert_eq!((row.dead_lettered, row.lost()), (4, 2), "{report}");
+}
+
+#[test]
+fn the_page_moves_with_a_reload_and_the_old_address_is_free_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = refusing(folder.path(), "own", "").unwrap();
+    assert_eq!(host.prometheus(), None);
+    let at = |address: &str| format!("metrics: {{ prometheus: '{address}' }}");
+    told(&host, &at("127.0.0.1:0"), folder.path()).unwrap();
+    let first = host.prometheus().unwrap();
+    assert!(page(first).contains("\nrolog_generation 2\n"));
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let theirs = taken.local_addr().unwrap();
+    let refused = told(&host, &at(&theirs.to_string()), folder.path()).unwrap_err();
+    let what =
+        format!("pipeline.yaml:5:24: metrics.prometheus: cannot serve the metrics at {theirs}: ");
+    assert!(refused.to_string().starts_with(&what), "{refused}");
+    assert_eq!(host.prometheus(), Some(first), "the one before goes on");
+    assert!(page(first).contains("\nrolog_reload_last_successful 0\n"));
+
+    drop(taken);
+    told(&host, &at(&theirs.to_string()), folder.path()).unwrap();
+    assert_eq!(host.prometheus(), Some(theirs));
+    assert!(page(theirs).contains("\nrolog_generation 3\n"));
+    drop(TcpListener::bind(first).unwrap());
+    told(&host, &at("off").replace('\'', ""), folder.path()).unwrap();
+    assert_eq!(host.prometheus(), None);
+    drop(TcpListener::bind(theirs).unwrap());
+}
+
+#[test]
+fn what_cannot_change_while_it_runs_is_refused_at_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = refusing(folder.path(), "own", "").unwrap();
+    for (more, fixed, what) in [
         (
-            "dead_letters: { path: x }",
-            "pipeline.yaml:5:15: dead_letters: where dead letters are kept",
+            "rings: { bytes: 32MiB }",
+            "rings.bytes",
+            "pipeline.yaml:5:17: rings.bytes: the size of the rings cannot change",
         ),
         (
-            "metrics: { prometheus: '127.0.0.1:0' }",
-            "pipeline.yaml:5:10: metrics: where the metrics are served",
+            "max_record: 1KiB",
+            "max_record",
+            "pipeline.yaml:5:13: max_record: the bound on a record cannot change",
         ),
     ] {
         let yaml = format!("{}{more}\n", yaml("own"));
         let spec = config::parse(yaml, "pipeline.yaml", folder.path(), &Env::empty()).unwrap();
-        let plan = host.plan(&spec);
-        assert_eq!(plan.fixed, [more.split_once(':').unwrap().0]);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        let error = runtime.block_on(host.reconfigure(spec)).unwrap_err();
+        assert_eq!(host.plan(&spec).fixed, [fixed]);
+        let error = told(&host, more, folder.path()).unwrap_err();
         assert!(error.to_string().starts_with(what), "{error}");
     }
 }

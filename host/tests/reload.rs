@@ -291,9 +291,9 @@ fn every_reload_is_counted_and_one_that_is_refused_is_an_event() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pipeline.yaml");
     fs::write(&file, yaml("", "[a, b]")).unwrap();
-    let (events, ended) = (Arc::default(), Arc::default());
-    let (heard, told): (Arc<Mutex<Vec<Event>>>, Arc<Mutex<Vec<bool>>>) =
-        (Arc::clone(&events), Arc::clone(&ended));
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let ended = Arc::new(Mutex::new(Vec::new()));
+    let (heard, told) = (Arc::clone(&events), Arc::clone(&ended));
     let host = Host::builder()
         .file(&file)
         .watch(false)

@@ -272,6 +272,13 @@ impl PipelineBuilder {
         self
     }
 
+    /// The Unix socket through which `rolog status` and others speak to the pipeline while it runs; none
+    /// unless this is called. A relative path is relative to the pipeline's folder.
+    pub fn control(mut self, path: impl Into<PathBuf>) -> Self {
+        self.draft.control = OrOff::On(path.into());
+        self
+    }
+
     /// Has a value masked in every text that leaves the host.
     pub fn secret(mut self, value: &str) -> Self {
         self.secrets.add(value);

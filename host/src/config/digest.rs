@@ -79,7 +79,7 @@ impl PipelineSpec {
         Digest::of(&(
             (&self.base, &self.search, &self.levels, &self.routes),
             (&self.rings, self.max_record, targets),
-            (&self.dead_letters, &self.metrics),
+            (&self.dead_letters, &self.metrics, &self.control),
         ))
     }
 
@@ -115,6 +115,7 @@ impl PipelineSpec {
             search: self.search != new.search,
             dead_letters: self.dead_letters != new.dead_letters,
             metrics: self.metrics != new.metrics,
+            control: self.control != new.control,
         }
     }
 }
@@ -155,13 +156,15 @@ pub struct PipelineDiff {
     pub dead_letters: bool,
     /// Whether the metrics are served elsewhere.
     pub metrics: bool,
+    /// Whether the control socket is elsewhere.
+    pub control: bool,
 }
 
 impl PipelineDiff {
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         let sections = self.levels || self.routes || self.rings || self.search;
-        !(sections || self.dead_letters || self.metrics)
+        !(sections || self.dead_letters || self.metrics || self.control)
             && self
                 .targets
                 .values()

@@ -41,6 +41,7 @@ mod table;
 mod tree;
 mod tuning;
 mod units;
+mod values;
 
 #[cfg(test)]
 mod tests;
@@ -175,6 +176,13 @@ fn finish(
     secrets: Arc<Secrets>,
 ) -> Result<PipelineSpec, Problems> {
     problems.extend(checks::check(&draft, &places));
+    let control = draft.control.as_on().map(|path| base.join(path));
+    if let Some(Err(what)) = control.as_deref().map(outlets::check_socket) {
+        let path = SettingPath::root().key("control");
+        let place = places.value(&path);
+        let problem = Problem::new(places.shared_file(), path, what).at(place);
+        problems.push(problem.expected("a shorter path, such as one in /run; or `off`"));
+    }
     if problems.iter().any(Problem::is_error) {
         problems.retain(Problem::is_error);
         return Err(masked(problems, &secrets));
@@ -222,6 +230,7 @@ fn finish(
         max_record: draft.max_record,
         dead_letters: draft.dead_letters.on().and_then(|d| d.finish(base)),
         metrics: draft.metrics,
+        control,
         places,
         secrets,
         files: std::collections::BTreeSet::new(),

@@ -45,6 +45,26 @@ impl Default for MetricsSpec {
     }
 }
 
+/// The longest path of a Unix socket that the operating system takes, in bytes.
+pub(crate) const MAX_SOCKET: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+
+/// Checks the path of the control socket; says what is wrong with it.
+pub(super) fn check_socket(path: &Path) -> Result<(), String> {
+    if !cfg!(unix) {
+        return Err("there are no Unix sockets on this system".to_owned());
+    }
+    // It is made beside its place, under a name of up to seven bytes.
+    let folder = path.parent().map_or(0, |folder| folder.as_os_str().len());
+    let length = path.as_os_str().len().max(folder + 8);
+    if length > MAX_SOCKET {
+        return Err(format!(
+            "{} has {length} bytes, and a Unix socket's path at most {MAX_SOCKET}",
+            path.display()
+        ));
+    }
+    Ok(())
+}
+
 /// Dead letters as they are read.
 pub(crate) struct DeadLettersDraft {
     path: Option<PathBuf>,

@@ -190,6 +190,10 @@ enum Mode<'a> {
         prefix: String,
         rows: &'a mut Vec<Row>,
     },
+    Values {
+        prefix: String,
+        values: &'a mut Vec<(String, String)>,
+    },
 }
 
 impl<'a> Section<'a> {
@@ -198,6 +202,17 @@ impl<'a> Section<'a> {
             mode: Mode::Describe {
                 prefix: prefix.to_owned(),
                 rows,
+            },
+            known: Vec::new(),
+        }
+    }
+
+    /// Collects each key's path and value, as a file would have it.
+    pub(crate) fn values(prefix: &str, values: &'a mut Vec<(String, String)>) -> Self {
+        Section {
+            mode: Mode::Values {
+                prefix: prefix.to_owned(),
+                values,
             },
             known: Vec::new(),
         }
@@ -216,6 +231,7 @@ impl<'a> Section<'a> {
             }
         } else {
             self.row(name, &T::expected(), field.show(), meaning);
+            self.value(name, || field.show());
         }
     }
 
@@ -232,6 +248,9 @@ impl<'a> Section<'a> {
             cursor.refuse(format!("`{name}` is missing"), T::expected());
         } else {
             self.row(name, &T::expected(), "required".to_owned(), meaning);
+            if let Some(field) = field {
+                self.value(name, || field.show());
+            }
         }
     }
 
@@ -242,6 +261,9 @@ impl<'a> Section<'a> {
         } else if let Mode::Describe { prefix, rows } = &mut self.mode {
             let prefix = format!("{prefix}{name}.");
             field.keys(&mut Section::describe(&prefix, rows));
+        } else if let Mode::Values { prefix, values } = &mut self.mode {
+            let prefix = format!("{prefix}{name}.");
+            field.keys(&mut Section::values(&prefix, values));
         }
     }
 
@@ -265,6 +287,15 @@ impl<'a> Section<'a> {
             }
             return;
         }
+        self.value(name, || match field {
+            OrOff::Off => "off".to_owned(),
+            OrOff::On(field) => {
+                let mut values = Vec::new();
+                field.keys(&mut Section::values("", &mut values));
+                let values = values.iter().map(|(key, value)| format!("{key}: {value}"));
+                format!("{{ {} }}", values.collect::<Vec<_>>().join(", "))
+            }
+        });
         let default = if field.is_off() {
             "off"
         } else {
@@ -304,7 +335,13 @@ impl<'a> Section<'a> {
                 .iter()
                 .find(|entry| entry.key == name)
                 .map(|entry| cursor.entry(entry)),
-            Mode::Describe { .. } => None,
+            Mode::Describe { .. } | Mode::Values { .. } => None,
+        }
+    }
+
+    fn value(&mut self, name: &str, value: impl FnOnce() -> String) {
+        if let Mode::Values { prefix, values } = &mut self.mode {
+            values.push((format!("{prefix}{name}"), value()));
         }
     }
 

@@ -29,6 +29,7 @@ pub(crate) struct Draft {
     pub(crate) max_record: MaxRecord,
     pub(crate) dead_letters: OrOff<DeadLettersDraft>,
     pub(crate) metrics: MetricsSpec,
+    pub(crate) control: OrOff<PathBuf>,
 }
 
 impl Default for Draft {
@@ -42,6 +43,7 @@ impl Default for Draft {
             max_record: DEFAULT_MAX_RECORD,
             dead_letters: OrOff::Off,
             metrics: MetricsSpec::default(),
+            control: OrOff::Off,
         }
     }
 }
@@ -118,6 +120,11 @@ impl Keys for Draft {
             &mut self.dead_letters,
         );
         s.nested("metrics", &mut self.metrics);
+        s.key(
+            "control",
+            "the Unix socket of mode 0600 through which `rolog status`, `reload` and others speak to the pipeline while it runs",
+            &mut self.control,
+        );
     }
 }
 

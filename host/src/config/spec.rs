@@ -297,6 +297,7 @@ pub struct PipelineSpec {
     pub(super) max_record: MaxRecord,
     pub(super) dead_letters: Option<DeadLettersSpec>,
     pub(super) metrics: MetricsSpec,
+    pub(super) control: Option<PathBuf>,
     pub(super) places: Places,
     pub(super) secrets: Arc<Secrets>,
     pub(super) files: BTreeSet<PathBuf>,
@@ -306,7 +307,7 @@ pub struct PipelineSpec {
 impl fmt::Debug for PipelineSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = format!(
-            "{:?}: search {:?}, levels {:?}, targets {:?}, routes {:?}, {:?}, max_record {}, {:?}, {:?}",
+            "{:?}: search {:?}, levels {:?}, targets {:?}, routes {:?}, {:?}, max_record {}, {:?}, {:?}, control {:?}",
             self.places,
             self.search,
             self.levels,
@@ -315,7 +316,8 @@ impl fmt::Debug for PipelineSpec {
             self.rings,
             self.max_record,
             self.dead_letters,
-            self.metrics
+            self.metrics,
+            self.control
         );
         f.write_str(&self.secrets.mask(&text))
     }
@@ -375,6 +377,11 @@ impl PipelineSpec {
     /// Where the pipeline's own numbers go.
     pub fn metrics(&self) -> &MetricsSpec {
         &self.metrics
+    }
+
+    /// The control socket, as an absolute path; `None` where there is none.
+    pub fn control(&self) -> Option<&Path> {
+        self.control.as_deref()
     }
 
     /// Where each setting stands in the file.

@@ -38,7 +38,8 @@ pub struct DeadLetterFile {
 }
 
 struct Inner {
-    settings: DeadLetterSettings,
+    path: PathBuf,
+    max_bytes: AtomicU64,
     /// `None` once the file is closed.
     writer: Mutex<Option<Writer>>,
     discarded: AtomicU64,
@@ -69,7 +70,8 @@ impl DeadLetterFile {
         };
         Ok(DeadLetterFile {
             inner: Arc::new(Inner {
-                settings,
+                path: settings.path,
+                max_bytes: AtomicU64::new(settings.max_bytes),
                 writer: Mutex::new(Some(writer)),
                 discarded: AtomicU64::new(0),
             }),
@@ -78,7 +80,12 @@ impl DeadLetterFile {
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.inner.settings.path
+        &self.inner.path
+    }
+
+    /// Keeps so many bytes from the next burial on.
+    pub fn set_max_bytes(&self, max_bytes: u64) {
+        self.inner.max_bytes.store(max_bytes, Ordering::Relaxed);
     }
 
     /// Lets go of the file, so that it can be replayed; nothing is buried any more.
@@ -117,7 +124,7 @@ impl Inner {
         };
         let lines = writer.letters.lines(letters)?;
         let failed = |error: io::Error| {
-            let path = self.settings.path.display();
+            let path = self.path.display();
             let class = match error.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Class::Full,
                 io::ErrorKind::PermissionDenied => Class::Auth,
@@ -125,26 +132,27 @@ impl Inner {
             };
             Failure::new(class, format!("cannot write {path}: {}", chain(&error)))
         };
-        if lines.len() as u64 > self.settings.max_bytes {
+        let max = self.max_bytes.load(Ordering::Relaxed);
+        if lines.len() as u64 > max {
             let message = format!(
                 "{} bytes of dead letters at once are more than the {} that are kept",
                 lines.len(),
-                self.settings.max_bytes
+                max
             );
             return Err(Failure::new(Class::TooLarge, message));
         }
-        self.make_room(writer, lines.len() as u64).map_err(failed)?;
+        self.make_room(writer, lines.len() as u64, max)
+            .map_err(failed)?;
         writer.append(&lines).map_err(failed)
     }
 
     /// Closes the file when it is large enough, and discards the oldest while all are too large.
-    fn make_room(&self, writer: &mut Writer, more: u64) -> io::Result<()> {
-        let max = self.settings.max_bytes;
+    fn make_room(&self, writer: &mut Writer, more: u64, max: u64) -> io::Result<()> {
         if writer.len > 0 && writer.len + more > max / 4 {
             let number = writer.closed.last().map_or(1, |(number, _)| number + 1);
-            std::fs::rename(&self.settings.path, numbered(&self.settings.path, number))?;
+            std::fs::rename(&self.path, numbered(&self.path, number))?;
             writer.closed.push((number, writer.len));
-            writer.file = open_and_lock(&self.settings.path)?;
+            writer.file = open_and_lock(&self.path)?;
             writer.len = 0;
         }
         let total = |writer: &Writer| {
@@ -153,7 +161,7 @@ impl Inner {
         };
         while total(writer) > max && !writer.closed.is_empty() {
             let (number, _) = writer.closed[0];
-            let path = numbered(&self.settings.path, number);
+            let path = numbered(&self.path, number);
             match std::fs::read(&path) {
                 Ok(bytes) => {
                     let records = memchr::memchr_iter(b'\n', &bytes).count();

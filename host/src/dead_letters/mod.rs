@@ -29,12 +29,14 @@
 //! it is confirmed. A line that a crash left torn is closed off when the file is opened, and readers
 //! pass over it. Two processes never write one file: the second is refused.
 
+mod current;
 mod file;
 mod letter;
 mod reader;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::current::CurrentLetters;
 pub use self::file::{DeadLetterFile, DeadLetterSettings};
 pub use self::letter::Letter;
 pub use self::reader::{LetterFile, Unreadable};

@@ -138,8 +138,8 @@ impl HostBuilder {
         self
     }
 
-    /// Keeps no dead letters and serves no metrics, whatever the configuration says: for a second
-    /// process beside the one that does.
+    /// Keeps no dead letters, serves no metrics and has no control socket, whatever the configuration
+    /// says: for a second process beside the one that does.
     pub fn without_outlets(mut self) -> Self {
         self.outlets.closed = true;
         self
@@ -216,12 +216,9 @@ impl HostBuilder {
             link: link.clone(),
             calls: self.on_event,
         };
-        let Outlets {
-            dead_letters,
-            exporter,
-        } = self.outlets.open(&spec, &link, &handle)?;
+        let outlets = Outlets::start(self.outlets, &spec, &link, &handle)?;
         let services = Services {
-            dead_letters: dead_letters.clone().map(|file| Arc::new(file) as _),
+            dead_letters: Some(outlets.dead_letters()),
             meter: Some(FacadeMeter::shared()),
             receipts: Arc::clone(&slots) as _,
             events: Arc::new(RateLimited::new(told, EVENTS, EVENT_WINDOW)),
@@ -245,7 +242,8 @@ impl HostBuilder {
             routes: InForce::new(shape.compile()),
             slots,
             feedback: Feedback::default(),
-            dead_letters,
+            outlets,
+            source,
             counts: PumpCounts::default(),
             runtime: handle,
             services,
@@ -268,20 +266,16 @@ impl HostBuilder {
         if self.watch_plugins {
             watch_plugins(&pipeline)?;
         }
-        if let Some(source) = source.as_ref().filter(|_| !self.unwatched) {
+        if let Some(source) = pipeline.source.as_ref().filter(|_| !self.unwatched) {
             let (changes, changed) = tokio::sync::mpsc::channel(1);
             source.watch(files, changes)?;
-            pipeline.runtime.spawn(reload::follow(
-                Arc::downgrade(&pipeline),
-                Arc::clone(source),
-                changed,
-            ));
+            pipeline
+                .runtime
+                .spawn(reload::follow(Arc::downgrade(&pipeline), changed));
         }
         Ok(Host {
-            exporter: Some(exporter),
             pipeline,
             warnings,
-            source,
             runtime: runtime.0.take(),
         })
     }

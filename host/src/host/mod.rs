@@ -13,7 +13,7 @@ use crate::builtin::Memory;
 use crate::config::{PipelineSpec, Problem};
 use crate::error::Error;
 use crate::ledger::Ledger;
-use crate::metrics::{Exporter, Snapshot};
+use crate::metrics::Snapshot;
 use crate::panic_hook;
 use crate::pipeline::Pipeline;
 use crate::reload::{Cause, Generation, Plan, PluginVersions};
@@ -57,10 +57,6 @@ const DROP_DEADLINE: Duration = Duration::from_secs(10);
 pub struct Host {
     pipeline: Arc<Pipeline>,
     warnings: Vec<Problem>,
-    /// Where the configuration came from, if it can be read again.
-    source: Option<Arc<FileSource>>,
-    /// `None` only within `drop`.
-    exporter: Option<Exporter>,
     /// `None` only within `drop`.
     runtime: Option<Runtime>,
 }
@@ -118,9 +114,15 @@ impl Host {
         self.pipeline.snapshot()
     }
 
+    /// The socket through which `rolog status` and others speak to the pipeline, if there is one; see
+    /// [`control`](crate::control).
+    pub fn control(&self) -> Option<PathBuf> {
+        self.pipeline.outlets.control()
+    }
+
     /// Where the page for Prometheus is served, if it is.
     pub fn prometheus(&self) -> Option<SocketAddr> {
-        self.exporter.as_ref().and_then(Exporter::address)
+        self.pipeline.outlets.prometheus()
     }
 
     /// Sends the dead letters of a file again, with their ids, each to the target that it was routed
@@ -206,9 +208,8 @@ impl Host {
     /// What keeps the new configuration from running, each at its place; the old one goes on. A
     /// pipeline that was built in code has no file.
     pub async fn reload(&self) -> Result<Generation, Error> {
-        let source = self.source.clone().ok_or_else(Error::no_file)?;
         let pipeline = Arc::clone(&self.pipeline);
-        self.spawned(async move { source.reload(&pipeline, Cause::Asked).await })
+        self.spawned(async move { pipeline.reload(Cause::Asked).await })
             .await
     }
 
@@ -217,9 +218,8 @@ impl Host {
     /// # Errors
     /// As [`Host::reload`].
     pub fn reload_blocking(&self) -> Result<Generation, Error> {
-        let source = self.source.clone().ok_or_else(Error::no_file)?;
         self.run(RELOAD_PATIENCE, |pipeline| async move {
-            source.reload(&pipeline, Cause::Asked).await
+            pipeline.reload(Cause::Asked).await
         })
         .unwrap_or_else(|| Err(Error::disposed()))
     }
@@ -326,10 +326,7 @@ impl Drop for Host {
     fn drop(&mut self) {
         if !self.pipeline.is_forked() {
             let _ = self.dispose_blocking(DROP_DEADLINE);
-            // The last numbers still go out.
-            drop(self.exporter.take());
         }
-        std::mem::forget(self.exporter.take());
         if let Some(runtime) = self.runtime.take() {
             // A runtime must not be dropped on a thread that drives another one.
             if self.pipeline.is_forked() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::mpsc::Sender;
 
-use crate::config::{self, Env, PipelineSpec};
+use crate::config::{self, Env, PipelineSpec, Problems};
 use crate::error::Error;
 use crate::pipeline::Pipeline;
 use crate::reload::{Cause, Generation, Watch};
@@ -46,6 +46,14 @@ impl FileSource {
         files
     }
 
+    /// The configuration as its file has it now. It may block.
+    ///
+    /// # Errors
+    /// What is wrong with it, each problem at its place.
+    pub(crate) fn read(&self) -> Result<PipelineSpec, Problems> {
+        config::load(&self.path, &self.env)
+    }
+
     /// Reads the file and takes over what has changed.
     pub(crate) async fn reload(
         self: &Arc<Self>,
@@ -55,7 +63,7 @@ impl FileSource {
         // Read when its turn has come: whoever comes later must not be overtaken by an older file.
         let turn = pipeline.turn(cause).await;
         let source = Arc::clone(self);
-        let read = tokio::task::spawn_blocking(move || config::load(&source.path, &source.env));
+        let read = tokio::task::spawn_blocking(move || source.read());
         let applied = match read.await {
             Ok(Ok(spec)) => {
                 let files = Self::files_of(&spec);

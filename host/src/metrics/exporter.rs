@@ -53,6 +53,11 @@ impl Exporter {
         Ok(Exporter { look, page, task })
     }
 
+    /// Has this page served from now on, or none; the one before is the caller's to end.
+    pub fn set_page(&mut self, page: Option<PrometheusPage>) -> Option<PrometheusPage> {
+        std::mem::replace(&mut self.page, page)
+    }
+
     /// Where the page is served.
     pub fn address(&self) -> Option<SocketAddr> {
         self.page.as_ref().map(PrometheusPage::address)

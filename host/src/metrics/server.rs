@@ -59,6 +59,13 @@ impl PrometheusPage {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// Ends it, and waits until its address is free again.
+    pub async fn end(mut self) {
+        self.task.abort();
+        // That it was cancelled is what was asked for.
+        drop((&mut self.task).await);
+    }
 }
 
 impl Drop for PrometheusPage {

@@ -17,11 +17,12 @@ use tokio::sync::watch;
 
 use crate::catalog::Catalog;
 use crate::config::{PipelineSpec, Secrets, TargetName};
-use crate::dead_letters::DeadLetterFile;
 use crate::feedback::{Feedback, OwnRecord};
+use crate::host::FileSource;
 use crate::ledger::{Ledger, PumpCounts, SourceRow};
 use crate::loader::Loader;
 use crate::metrics::Snapshot;
+use crate::outlets::Outlets;
 use crate::pump::Command;
 use crate::reload::Tally;
 use crate::report::Report;
@@ -50,7 +51,9 @@ pub(crate) struct Pipeline {
     pub(crate) routes: InForce,
     pub(crate) slots: Arc<Slots>,
     pub(crate) feedback: Feedback,
-    pub(crate) dead_letters: Option<DeadLetterFile>,
+    pub(crate) outlets: Outlets,
+    /// Where the configuration came from, if it can be read again.
+    pub(crate) source: Option<Arc<FileSource>>,
     pub(crate) counts: PumpCounts,
     pub(crate) runtime: Handle,
     pub(crate) services: Services,
@@ -193,13 +196,11 @@ impl Pipeline {
             targets.push(stage.dispose(left).await);
         }
         self.slots.close();
-        if let Some(file) = &self.dead_letters {
-            file.close();
-        }
         // What came after the pump's last pass goes nowhere any more.
         let unheard = self.feedback.take().len() as u64;
         self.counts.own_dropped.add(unheard);
         let report = Report::new(self.ledger(), targets, pump_ended);
+        self.outlets.end().await;
         self.ended.send_replace(Some(report.clone()));
         report
     }
@@ -278,10 +279,7 @@ impl Pipeline {
             plugin_versions_limit: self.catalog.loader().most_versions(),
             ledger,
             targets: stages.iter().map(Stage::snapshot).collect(),
-            dead_letters_discarded: self
-                .dead_letters
-                .as_ref()
-                .map_or(0, DeadLetterFile::discarded),
+            dead_letters_discarded: self.outlets.letters().discarded(),
         }
     }
 

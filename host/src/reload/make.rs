@@ -140,9 +140,14 @@ pub(super) async fn make(
     if problems.is_empty() {
         return Ok(made);
     }
+    let_go(made);
+    Err(Problems::new(problems).into())
+}
+
+/// Ends instances that are not to serve after all.
+pub(super) fn let_go(made: BTreeMap<TargetName, Made>) {
     for (_, new) in made {
         // It has had no effect yet, and how it ends is of no consequence: nobody waits for it.
         tokio::spawn(async move { drop(new.instance.shutdown(CREATE_DEADLINE).await) });
     }
-    Err(Problems::new(problems).into())
 }

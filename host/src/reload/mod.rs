@@ -34,11 +34,12 @@ use std::time::Duration;
 use rolog_core::Level;
 use tokio::sync::mpsc;
 
-use self::make::{Made, make, prepare};
+use self::make::{Made, let_go, make, prepare};
 use crate::catalog::memories;
 use crate::config::{PipelineSpec, Problems, SettingPath, TargetChange, TargetName};
 use crate::error::Error;
 use crate::loader::Library;
+use crate::outlets::{Leaving, Opened};
 use crate::pipeline::{Pipeline, Retiring, Shape, stage_settings, start_stage};
 use crate::stage::{Seat, Stage, StageSettings};
 
@@ -62,6 +63,15 @@ impl Pipeline {
         let turn = self.turn(Cause::Asked).await;
         let taken = self.take_over(&turn, spec, &BTreeSet::new()).await;
         turn.end(taken)
+    }
+
+    /// Reads the configuration's file again and takes over what has changed.
+    ///
+    /// # Errors
+    /// What keeps the new configuration from running; there is no file.
+    pub(crate) async fn reload(self: &Arc<Self>, cause: Cause) -> Result<Generation, Error> {
+        let source = self.source.as_ref().ok_or_else(Error::no_file)?;
+        source.reload(self, cause).await
     }
 
     /// Goes back to the configuration before the present one.
@@ -105,7 +115,15 @@ impl Pipeline {
         let prepared = prepare(&self.catalog, &spec, wanted, kept_resources).await?;
         let shown = memories(&prepared);
         let made = make(&spec, prepared).await?;
-        let generation = self.swap(spec, &changes, made, turn.cause())?;
+        let opened = match self.open_outlets(&spec).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                let_go(made);
+                return Err(error);
+            }
+        };
+        let (generation, leaving) = self.swap(spec, &changes, made, opened, turn.cause())?;
+        leaving.end().await;
         self.catalog.show(shown);
         self.catalog.watch_those_of(&self.shape().spec);
         // From the barrier on no record goes by the old routes, so that what they alone named may
@@ -131,6 +149,18 @@ impl Pipeline {
         }
         self.tell(Level::Information, None, &generation.to_string());
         Ok(generation)
+    }
+
+    /// Opens what the pipeline is to have elsewhere beside its targets.
+    async fn open_outlets(self: &Arc<Self>, spec: &PipelineSpec) -> Result<Opened, Error> {
+        let (pipeline, spec) = (Arc::clone(self), spec.clone());
+        let opened = tokio::task::spawn_blocking(move || {
+            let old = pipeline.shape().spec.clone();
+            pipeline.outlets.open(Some(&old), &spec)
+        });
+        opened
+            .await
+            .unwrap_or_else(|_cancelled| Err(Error::disposed()))
     }
 
     /// Waits until the pump routes by the routes in force, and no longer by those before.
@@ -186,8 +216,9 @@ impl Pipeline {
         spec: PipelineSpec,
         changes: &BTreeMap<TargetName, TargetChange>,
         mut made: BTreeMap<TargetName, Made>,
+        opened: Opened,
         cause: Cause,
-    ) -> Result<Generation, Error> {
+    ) -> Result<(Generation, Leaving), Error> {
         let mut shape = self.shape();
         // Whoever ends the pipeline sees either none of it or all.
         if self.closing.load(Ordering::Acquire) {
@@ -259,7 +290,8 @@ impl Pipeline {
         self.intake
             .set_overflow(shape.spec.intake_config().overflow);
         self.put_in_force(&shape);
-        Ok(generation)
+        let leaving = self.outlets.take_over(opened);
+        Ok((generation, leaving))
     }
 
     /// Lets a successor take an instance's place, when that has settled and those in `going` have
@@ -373,12 +405,6 @@ fn fixed(shape: &Shape, new: &PipelineSpec) -> Result<(), Error> {
     if old.max_record() != new.max_record() {
         refuse(root().key("max_record"), "the bound on a record");
     }
-    if old.dead_letters() != new.dead_letters() {
-        refuse(root().key("dead_letters"), "where dead letters are kept");
-    }
-    if old.metrics() != new.metrics() {
-        refuse(root().key("metrics"), "where the metrics are served");
-    }
     for (name, _) in &shape.attached {
         if new.target(name.as_str()).is_some() {
             let path = SettingPath::root().key("targets").key(name.as_str());
@@ -449,17 +475,13 @@ fn retune(
 }
 
 /// Reloads whenever something changes that the configuration was read from, until the pipeline ends.
-pub(crate) async fn follow(
-    pipeline: std::sync::Weak<Pipeline>,
-    source: Arc<crate::host::FileSource>,
-    mut changes: mpsc::Receiver<()>,
-) {
+pub(crate) async fn follow(pipeline: std::sync::Weak<Pipeline>, mut changes: mpsc::Receiver<()>) {
     while changes.recv().await.is_some() {
         let Some(pipeline) = pipeline.upgrade() else {
             return;
         };
         // What fails is told there; the running pipeline goes on.
-        let _ = source.reload(&pipeline, Cause::Watched).await;
+        let _ = pipeline.reload(Cause::Watched).await;
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Plan {
     pub routes: bool,
     /// Whether levels change.
     pub levels: bool,
+    /// Settings of the pipeline itself that differ, as `metrics.prometheus: off -> 127.0.0.1:9464`.
+    pub settings: Vec<String>,
     /// Settings that cannot change while a pipeline runs, and do.
     pub fixed: Vec<&'static str>,
 }
@@ -46,13 +48,14 @@ impl Plan {
         if old.max_record() != new.max_record() {
             fixed.push("max_record");
         }
-        if diff.dead_letters {
-            fixed.push("dead_letters");
-        }
-        if diff.metrics {
-            fixed.push("metrics");
+        let mut settings = Vec::new();
+        for (path, before, after) in old.differences(new) {
+            if !fixed.contains(&path.as_str()) {
+                settings.push(masked(old, new, &format!("{path}: {before} -> {after}")));
+            }
         }
         Plan {
+            settings,
             targets: targets.collect(),
             routes: diff.routes,
             levels: diff.levels,
@@ -63,7 +66,8 @@ impl Plan {
     /// Whether nothing would happen.
     pub fn is_empty(&self) -> bool {
         let still = |target: &PlannedTarget| target.change == TargetChange::Kept;
-        self.targets.iter().all(still) && !self.routes && !self.levels && self.fixed.is_empty()
+        let own = self.settings.is_empty() && self.fixed.is_empty();
+        self.targets.iter().all(still) && !self.routes && !self.levels && own
     }
 }
 
@@ -73,11 +77,7 @@ fn why(old: &PipelineSpec, new: &PipelineSpec, name: &TargetName) -> Vec<String>
     };
     let mut lines = Vec::new();
     let mut say = |path: &str, before: String, after: String| {
-        let mut text = format!("{path}: {before} -> {after}");
-        for secrets in [old.secrets(), new.secrets()] {
-            text = secrets.mask(&text).into_owned();
-        }
-        lines.push(text);
+        lines.push(masked(old, new, &format!("{path}: {before} -> {after}")));
     };
     if before.plugin != after.plugin {
         say(
@@ -86,38 +86,26 @@ fn why(old: &PipelineSpec, new: &PipelineSpec, name: &TargetName) -> Vec<String>
             after.plugin.to_string(),
         );
     }
-    if before.isolate != after.isolate {
-        say(
-            "isolate",
-            before.isolate.to_string(),
-            after.isolate.to_string(),
-        );
-    }
     differ(
         "config",
         before.config.value(),
         after.config.value(),
         &mut say,
     );
-    if before.queue != after.queue {
-        say(
-            "queue",
-            format!("{:?}", before.queue),
-            format!("{:?}", after.queue),
-        );
-    }
-    if before.flush != after.flush {
-        say(
-            "flush",
-            format!("{:?}", before.flush),
-            format!("{:?}", after.flush),
-        );
+    for (path, before, after) in before.differences(after) {
+        say(&path, before, after);
     }
     if old.base() != new.base() && before.plugin == after.plugin {
         let show = |spec: &PipelineSpec| spec.base().display().to_string();
         say("the folder of relative paths", show(old), show(new));
     }
     lines
+}
+
+/// Without the secrets of either.
+fn masked(old: &PipelineSpec, new: &PipelineSpec, text: &str) -> String {
+    let text = old.secrets().mask(text);
+    new.secrets().mask(&text).into_owned()
 }
 
 /// Says each leaf that is not the same.
@@ -165,6 +153,9 @@ impl fmt::Display for Plan {
             for reason in &target.why {
                 writeln!(f, "  {reason}")?;
             }
+        }
+        for setting in &self.settings {
+            writeln!(f, "{setting}")?;
         }
         for (changed, what) in [(self.routes, "routes"), (self.levels, "levels")] {
             if changed {

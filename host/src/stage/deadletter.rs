@@ -34,6 +34,12 @@ pub struct Letters {
 
 /// Keeps dead letters.
 pub trait DeadLetters: Send + Sync {
+    /// Whether any are kept now. Where none are, the records are dropped, and counted as what made
+    /// their target give them up.
+    fn are_kept(&self) -> bool {
+        true
+    }
+
     /// Keeps all of them, or says why none was kept.
     fn bury(&self, letters: Letters) -> BoxFuture<'_, Result<(), Failure>>;
 }

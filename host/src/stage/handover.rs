@@ -167,7 +167,8 @@ impl Driver {
     }
 
     fn bury(&mut self, handover: &mut Handover) -> Step {
-        let Some(dead_letters) = self.shared.services.dead_letters.clone() else {
+        let dead_letters = self.shared.services.dead_letters.clone();
+        let Some(dead_letters) = dead_letters.filter(|letters| letters.are_kept()) else {
             let failure = handover.failure.clone();
             self.lose(&handover.group, handover.reason, &failure);
             let all = handover.group.len();

@@ -16,6 +16,8 @@ fn each_command_says_what_it_does_with_examples_and_exit_status() {
                 "plan",
                 "replay",
                 "plugins",
+                "status",
+                "reload-plugins",
             ][..],
         ),
         (
@@ -47,7 +49,24 @@ fn each_command_says_what_it_does_with_examples_and_exit_status() {
                 "--exit-code",
             ],
         ),
-        (&["plugins", "--help"], &["Exit status:", "ABI"]),
+        (
+            &["plugins", "--help"],
+            &["Exit status:", "ABI", "--control"],
+        ),
+        (
+            &["status", "--help"],
+            &["Examples:", "Exit status:", "--control", "--json"],
+        ),
+        (&["generations", "--help"], &["Exit status:", "control: "]),
+        (&["reload", "--help"], &["Exit status:", "place"]),
+        (
+            &["rollback", "--help"],
+            &["Exit status:", "the next change"],
+        ),
+        (
+            &["reload-plugins", "--help"],
+            &["Exit status:", "new builds"],
+        ),
     ] {
         let run = place.run(args, "");
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{args:?}");

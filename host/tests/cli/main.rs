@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod check;
+#[cfg(unix)]
+mod control;
 mod help;
 mod plan;
 mod plugins;

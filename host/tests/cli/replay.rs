@@ -25,7 +25,7 @@ impl LogTarget for Gone {
 }
 
 /// Buries these messages, each of a target of this name; returns their ids.
-fn bury(file: &Path, target: &'static str, messages: &[&str]) -> Vec<String> {
+pub(crate) fn bury(file: &Path, target: &'static str, messages: &[&str]) -> Vec<String> {
     let host = Host::builder()
         .min_level(Level::Error)
         .dead_letters(DeadLetterSettings::new(file))

@@ -10,6 +10,8 @@ mod plugins;
 mod print;
 mod replay;
 mod run;
+mod service;
+mod show;
 #[cfg(unix)]
 mod signals;
 
@@ -33,5 +35,10 @@ fn main() -> ExitCode {
         Command::Plan(args) => plan::plan(args),
         Command::Replay(args) => replay::replay(args),
         Command::Plugins(args) => plugins::plugins(args),
+        Command::Status(args) => service::ask(&args.service, "status", show::status),
+        Command::Generations(args) => service::ask(&args.service, "generations", show::generations),
+        Command::Reload(args) => service::ask(&args.service, "reload", show::change),
+        Command::Rollback(args) => service::ask(&args.service, "rollback", show::change),
+        Command::ReloadPlugins(args) => service::ask(&args.service, "reload_plugins", show::change),
     }
 }

@@ -11,7 +11,13 @@ use crate::pipeline::{self, Refused};
 use crate::print;
 
 pub(crate) fn plan(args: &Plan) -> ExitCode {
-    match planned(args) {
+    if let Some(socket) = &args.control {
+        return crate::service::plan(socket, args.exit_code);
+    }
+    let (Some(old), Some(new)) = (&args.old, &args.new) else {
+        return Refused::because("two pipelines are compared: OLD and NEW").tell();
+    };
+    match planned(old, new) {
         Ok(plan) => {
             let nothing = if plan.is_empty() {
                 "nothing changes: "
@@ -26,11 +32,11 @@ pub(crate) fn plan(args: &Plan) -> ExitCode {
     }
 }
 
-fn planned(args: &Plan) -> Result<reload::Plan, Refused> {
-    let old = pipeline::load(Some(&args.old));
-    let folder = std::path::absolute(&args.old).map_err(Refused::because)?;
+fn planned(old: &Path, new: &Path) -> Result<reload::Plan, Refused> {
+    let folder = std::path::absolute(old).map_err(Refused::because)?;
     let folder = folder.parent().unwrap_or(Path::new("/"));
-    let new = config::load_as_in(&args.new, folder, &Env::process());
+    let old = pipeline::load(Some(old));
+    let new = config::load_as_in(new, folder, &Env::process());
     match (old, new) {
         (Ok(old), Ok(new)) => {
             for warning in new.warnings() {

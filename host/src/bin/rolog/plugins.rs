@@ -19,6 +19,9 @@ const BAD: Style = AnsiColor::Red.on_default();
 const FAINT: Style = Style::new().dimmed();
 
 pub(crate) fn plugins(args: &Plugins) -> ExitCode {
+    if let Some(socket) = &args.control {
+        return crate::service::plugins(socket);
+    }
     let search = if args.folders.is_empty() {
         match pipeline::load(args.config.as_deref()) {
             Ok(spec) => spec.search().to_vec(),

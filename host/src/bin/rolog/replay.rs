@@ -1,5 +1,6 @@
 //! `rolog replay`: dead letters, sent again.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -7,20 +8,66 @@ use std::thread;
 
 use rolog_core::delivery::chain;
 use rolog_host::config::TargetName;
+use rolog_host::dead_letters::Unreadable;
 use rolog_host::run::Stop;
 use rolog_host::{Host, Replay};
+use serde_json::{Value, json};
 
 use crate::args;
 use crate::pipeline::{self, Refused};
 use crate::print;
+use crate::service;
 
 pub(crate) fn replay(args: &args::Replay) -> ExitCode {
+    if let Some(socket) = &args.control {
+        return by_service(args, socket);
+    }
     match replayed(args) {
         Ok(replay) => {
             tell(args, &replay);
             ExitCode::from(u8::from(!replay.is_complete()))
         }
         Err(refused) => refused.tell(),
+    }
+}
+
+/// Has a running service send them.
+fn by_service(args: &args::Replay, socket: &Path) -> ExitCode {
+    let file = match std::path::absolute(&args.file) {
+        Ok(file) => file,
+        Err(error) => return Refused::because(error).tell(),
+    };
+    let deadline = format!("{}ms", args.deadline.as_millis());
+    let mut with = json!({ "file": file, "deadline": deadline });
+    if let Some(to) = &args.to {
+        with["to"] = json!(to);
+    }
+    service::told(service::call(socket, "replay", &with), socket, |answer| {
+        let replay = read(answer);
+        tell(args, &replay);
+        ExitCode::from(u8::from(!replay.is_complete()))
+    })
+}
+
+/// What a service says of a replay.
+fn read(answer: &Value) -> Replay {
+    let count = |key: &str| answer[key].as_u64().unwrap_or_default();
+    let unknown = answer["unknown"].as_object().into_iter().flatten();
+    let unreadable = answer["unreadable"].as_array().into_iter().flatten();
+    Replay {
+        read: count("read"),
+        delivered: count("delivered"),
+        buried_again: count("buried_again"),
+        left: count("left"),
+        unknown: unknown
+            .map(|(target, n)| (target.clone(), n.as_u64().unwrap_or_default()))
+            .collect(),
+        unreadable: unreadable
+            .map(|line| Unreadable {
+                line: line["line"].as_u64().unwrap_or_default(),
+                message: line["message"].as_str().unwrap_or_default().to_owned(),
+            })
+            .collect(),
     }
 }
 

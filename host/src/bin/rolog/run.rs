@@ -77,12 +77,11 @@ fn tell(notice: &Notice<'_>) {
 
 fn tell_event(event: &Event) {
     match &event.kind {
-        EventKind::Dropped { .. } | EventKind::Refused { .. } | EventKind::FallbackInUse { .. } => {
-            // The account says so at the end.
-        }
-        EventKind::ReloadFailed { .. } => {
-            // Told problem by problem.
-        }
+        // The account says so at the end; or, of a reload, each problem has been told.
+        EventKind::Dropped { .. }
+        | EventKind::Refused { .. }
+        | EventKind::FallbackInUse { .. }
+        | EventKind::ReloadFailed { .. } => {}
         _ => print::warning(event),
     }
 }

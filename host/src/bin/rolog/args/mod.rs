@@ -6,6 +6,10 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
+mod service;
+
+pub(crate) use service::{Generations, Reload, ReloadPlugins, Rollback, Service, Status};
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -22,6 +26,9 @@ Examples:
 
   See what a change of it would do to the service that runs it:
     rolog plan pipeline.yaml pipeline.new.yaml
+
+  See how the service is that runs it:
+    rolog status -c pipeline.yaml
 
 Exit status: 0 when all is well, 1 when a record was lost or a plugin cannot be used, 2 when the
 pipeline or the command line is wrong.";
@@ -41,6 +48,11 @@ pub(crate) enum Command {
     Plan(Plan),
     Replay(Replay),
     Plugins(Plugins),
+    Status(Status),
+    Generations(Generations),
+    Reload(Reload),
+    Rollback(Rollback),
+    ReloadPlugins(ReloadPlugins),
 }
 
 const RUN: &str = "\
@@ -139,6 +151,8 @@ target that changes what happens to it, and below it the settings that make it s
   drained    is no longer named: it delivers what it has, then it ends
   refused    cannot change while the pipeline runs: the service would go on with OLD
 
+With --control it is a running service that is asked what a reload of its file would do now.
+
 Whatever is not named is kept as it is, with its connections. NEW is read as if it lay where OLD
 lies, so that relative paths mean the same. What came from ${NAME} or ${file:path} into the settings
 of a plugin is shown as ***. No plugin is loaded, and nothing is connected to or written; whether
@@ -164,13 +178,17 @@ pub(crate) struct Plan {
     #[arg(long)]
     pub(crate) exit_code: bool,
 
+    /// Ask the service with this control socket, instead of comparing two files
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["old", "new"])]
+    pub(crate) control: Option<PathBuf>,
+
     /// The pipeline that runs
-    #[arg(value_name = "OLD")]
-    pub(crate) old: PathBuf,
+    #[arg(value_name = "OLD", required_unless_present = "control")]
+    pub(crate) old: Option<PathBuf>,
 
     /// The pipeline that is to take its place
-    #[arg(value_name = "NEW")]
-    pub(crate) new: PathBuf,
+    #[arg(value_name = "NEW", required_unless_present = "control")]
+    pub(crate) new: Option<PathBuf>,
 }
 
 const REPLAY: &str = "\
@@ -180,12 +198,16 @@ out of the file, and a file with nothing left in it goes; what was not stays. A 
 arrived before is marked `maybe_written` in the file; its id tells the destination.
 
 A file that a running service writes to is refused; the files that it has closed (FILE.1, FILE.2, …)
-are not. No dead letters are written and no metrics served meanwhile, whatever the pipeline says.";
+are not. With --control the service itself sends them, through the targets that it has. Without, no
+dead letters are written and no metrics served meanwhile, whatever the pipeline says.";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   The log server is back:
     rolog replay -c pipeline.yaml logs/dead.jsonl.1
+
+  Have the service that runs send them:
+    rolog replay --control /run/shop/rolog.sock logs/dead.jsonl.1
 
   Its successor has another name:
     rolog replay -c pipeline.yaml --to archive logs/dead.jsonl.1
@@ -200,6 +222,10 @@ pub(crate) struct Replay {
     /// The pipeline that has the targets
     #[arg(short, long, value_name = "PIPELINE", default_value = "pipeline.yaml")]
     pub(crate) config: PathBuf,
+
+    /// Have the service with this control socket do it, instead of a pipeline of its own
+    #[arg(long, value_name = "PATH", conflicts_with = "config")]
+    pub(crate) control: Option<PathBuf>,
 
     /// Send every record to this target, whichever it was routed to
     #[arg(long, value_name = "TARGET")]
@@ -217,7 +243,10 @@ pub(crate) struct Replay {
 const PLUGINS: &str = "\
 Looks into the folders that a pipeline would search, in their order, and lists for each library
 there its name, version and ABI, or in one sentence why it cannot be used. A library that is
-refused has run no code.";
+refused has run no code.
+
+With --control it lists those that a running service has loaded: their versions, which of its
+targets use them, and what they cost.";
 
 /// List the plugins that a pipeline would find.
 #[derive(Debug, Args)]
@@ -231,6 +260,10 @@ pub(crate) struct Plugins {
     /// Without it, those of the built-in pipeline.
     #[arg(short, long, value_name = "PIPELINE", conflicts_with = "folders")]
     pub(crate) config: Option<PathBuf>,
+
+    /// Ask the service with this control socket what it has loaded
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["config", "folders"])]
+    pub(crate) control: Option<PathBuf>,
 
     /// Folders to look into instead
     #[arg(value_name = "FOLDER")]
