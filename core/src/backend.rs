@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::delivery::Failure;
 use crate::error::Error;
+use crate::feedback::OwnVoice;
 use crate::level::{Level, Threshold};
 use crate::receipt::Delivery;
 use crate::target::BoxTarget;
@@ -68,6 +69,17 @@ impl std::error::Error for DisposeError {}
 pub trait Backend: Send + Sync {
     /// The least level that a logger of this name lets through; `None`: nothing.
     fn gate(&self, logger: &str) -> Option<Level>;
+
+    /// The least level that a logger of any name lets through, or one below it; `None`: none lets
+    /// anything through.
+    fn least(&self) -> Option<Level> {
+        Some(Level::Trace)
+    }
+
+    /// Takes a record that was made on a thread of the pipeline's own or of a target. It never waits.
+    fn feed_back(&self, record: OwnVoice) {
+        drop(record);
+    }
 
     /// Whether a target that this logger is routed to is full and asks its callers to wait.
     fn is_pressed(&self, logger: &str) -> bool;

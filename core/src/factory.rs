@@ -52,6 +52,13 @@ impl LoggerFactory {
                 logger.gate().set_least(backend.gate(logger.name()));
             }
         }
+        self.registry.gates_changed();
+    }
+
+    /// The least level that any logger lets through; `None`: none does.
+    #[cfg(any(feature = "log", feature = "tracing"))]
+    pub(crate) fn least(&self) -> Option<Level> {
+        self.shared.backend().ok()?.least()
     }
 
     /// Every logger given out, for the pipeline to set their gates.

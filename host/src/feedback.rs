@@ -29,6 +29,8 @@ pub(crate) struct OwnRecord {
     pub(crate) time: Timestamp,
     /// Those of [`rolog_core::frame::flags`] that the payload was written with.
     pub(crate) flags: u16,
+    /// The id of its call site, 0 for none.
+    pub(crate) call_site: u32,
     pub(crate) payload: Vec<u8>,
 }
 

@@ -89,9 +89,13 @@ impl InProcess {
             .map_err(|error| Failure::new(Class::Io, format!("no runtime: {error}")))?;
         std::thread::Builder::new()
             .name(format!("rolog {name}"))
-            .spawn(move || {
-                rolog_core::give_way();
-                runtime.block_on(serve(target, inbox, theirs));
+            .spawn({
+                let name = name.to_owned();
+                move || {
+                    rolog_core::give_way();
+                    rolog_core::feedback::mark_thread(Some(&name));
+                    runtime.block_on(serve(target, inbox, theirs));
+                }
             })
             .map_err(|error| Failure::new(Class::Io, format!("no thread: {error}")))?;
         Ok(InProcess { jobs, cancels })

@@ -12,6 +12,7 @@ use rolog_core::Level;
 use rolog_core::Logger;
 use rolog_core::call_site::CallSite;
 use rolog_core::clock::{Clock, ticks, ticks_of};
+use rolog_core::feedback;
 use rolog_core::frame::{FrameMeta, LoggerRef, Origin, OriginKind, RecordId, ThreadRef, flags};
 use rolog_core::intake::{Consumer, Entry, Woken};
 use rolog_core::value::Timestamp;
@@ -64,6 +65,7 @@ impl Pump {
 
     /// Until it is stopped.
     pub(crate) fn run(mut self) {
+        feedback::mark_thread(None);
         let mut woken = Woken::Timer;
         loop {
             let commands = self.routing.pipeline.take_commands();
@@ -246,6 +248,7 @@ impl Routing {
 
     /// Routes a record of the pipeline's own, but never to the target that it comes from.
     fn route_own<'r>(&mut self, record: &OwnRecord, routes: &'r Routes, guards: &mut Guards<'r>) {
+        let call_site = self.site(record.call_site);
         let meta = FrameMeta {
             id: self.next_id(),
             time: record.time,
@@ -253,7 +256,7 @@ impl Routing {
             level: record.level,
             generation: routes.generation,
             flags: record.flags | flags::LOGGER,
-            call_site: None,
+            call_site,
             logger: LoggerRef {
                 id: 0,
                 name: &record.logger,

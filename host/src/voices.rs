@@ -92,6 +92,7 @@ impl PluginEvents for Voices {
             level,
             time: Timestamp::now(),
             flags: flags::LOGGER | flags::MESSAGE,
+            call_site: 0,
             payload,
         });
     }

@@ -111,7 +111,7 @@ where
 }
 
 /// Writes formatted text as a string. A `Display` that returns an error has that said in the text.
-pub(super) fn format(out: &mut Encoder<'_>, text: fmt::Arguments<'_>) {
+pub(crate) fn format(out: &mut Encoder<'_>, text: fmt::Arguments<'_>) {
     out.text(|buffer| {
         if buffer.write_fmt(text).is_err() {
             // Writing to a buffer does not fail, so the value's own code gave up.

@@ -13,6 +13,8 @@ mod plain;
 mod ser;
 mod truncate;
 
+#[cfg(feature = "tracing")]
+pub(crate) use dynamic::format;
 pub use dynamic::{DebugArg, DerefErrorArg, DisplayArg, ErrorArg, SerdeArg};
 pub use plain::{Plain, PlainArg};
 pub(crate) use truncate::truncate;

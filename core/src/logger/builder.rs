@@ -10,7 +10,7 @@ use crate::capture::{Captured, ErrorArg, SerdeArg};
 use crate::error::Error;
 use crate::frame::flags;
 use crate::level::Level;
-use crate::value::{Encoder, Timestamp, Value};
+use crate::value::{Encoder, Timestamp, Value, take_pair};
 
 /// A record under way: message, positional arguments, data by key, an error.
 ///
@@ -201,4 +201,13 @@ impl Encode for RecordBuilder<'_> {
         out.buffer().extend_from_slice(&self.error);
         out.buffer().extend_from_slice(&self.fields);
     }
+
+    fn has_key(&self, key: &str) -> bool {
+        has_key(&self.fields, key)
+    }
+}
+
+/// Whether there is a pair with this key.
+pub(super) fn has_key(mut pairs: &[u8], key: &str) -> bool {
+    std::iter::from_fn(|| take_pair(&mut pairs)).any(|(own, _)| own == key)
 }

@@ -1,13 +1,17 @@
 //! Loggers: a gate, a name, and the way into the rings.
 
+#[cfg(any(feature = "log", feature = "tracing"))]
+mod bridged;
 mod builder;
 mod gate;
 mod registry;
 mod waiting;
 
+#[cfg(any(feature = "log", feature = "tracing"))]
+pub(crate) use bridged::Parts;
 pub use builder::RecordBuilder;
 pub use gate::Gate;
-pub use registry::Registry;
+pub use registry::{GateWatch, Registry};
 pub use waiting::{Accepted, Blocking, Receipt, Receipted, Waiting};
 
 use std::cell::{Cell, RefCell};
@@ -20,7 +24,9 @@ use crate::backend::{Backend, RoomRequest};
 use crate::call_site::CallSite;
 use crate::capture::{Room, Values, truncate};
 use crate::clock::ticks;
+use crate::context;
 use crate::error::Error;
+use crate::feedback::{self, OwnVoice};
 use crate::frame::flags;
 use crate::intake::{DropReason, EntryHeader, Intake};
 use crate::level::Level;
@@ -146,12 +152,45 @@ impl Logger {
 
     /// Publishes what is encoded already.
     fn publish(&self, header: EntryHeader, payload: &[u8]) {
+        if context::has_voice() {
+            return self.feed_back(header, payload);
+        }
         let level = Level::from_code(header.level).unwrap_or(Level::Critical);
         if self.inner.gate.is_blocked() {
             self.wait_for_room(level);
         }
         // What is dropped here has been counted there.
         let _ = self.inner.shared.intake.publish(header, payload);
+    }
+
+    /// For records of the pipeline's own threads, which must not run in circles.
+    #[cold]
+    fn feed_back(&self, mut header: EntryHeader, mut payload: &[u8]) {
+        let Ok(backend) = self.inner.shared.backend() else {
+            return self.inner.shared.intake.count_dropped(DropReason::Disposed);
+        };
+        let mut time = Timestamp::now();
+        if header.flags & flags::OBSERVED != 0
+            && let Some((own, rest)) = payload.split_first_chunk()
+        {
+            time = Timestamp::from_nanos(i64::from_le_bytes(*own));
+            payload = rest;
+        }
+        let mut whole = Vec::with_capacity(payload.len() + self.name().len() + 4);
+        if header.flags & flags::LOGGER == 0 {
+            Encoder::new(&mut whole).key(self.name());
+        }
+        whole.extend_from_slice(payload);
+        header.flags |= flags::LOGGER;
+        backend.feed_back(OwnVoice {
+            target: feedback::target(),
+            logger: Arc::clone(&self.inner.name),
+            level: Level::from_code(header.level).unwrap_or(Level::Critical),
+            time,
+            call_site: header.call_site,
+            flags: header.flags & !flags::OBSERVED,
+            payload: whole,
+        });
     }
 
     #[cold]
@@ -195,6 +234,8 @@ impl Logger {
         }
         let written = catch_unwind(AssertUnwindSafe(|| {
             values.encode(&mut Encoder::new(out));
+            let keys = site.map_or(&[][..], CallSite::keys);
+            values.encode_context(out, &|key| keys.contains(&key) || values.has_key(key));
         }));
         if written.is_err() {
             intake.count_dropped(DropReason::Panicked);
@@ -235,6 +276,16 @@ impl fmt::Debug for Logger {
 /// Values behind a pointer, so that the slow path is compiled once.
 trait Encode {
     fn encode(&self, out: &mut Encoder<'_>);
+
+    /// Whether it has a value by this key, beside those of its call site.
+    fn has_key(&self, _key: &str) -> bool {
+        false
+    }
+
+    /// Appends the fields of the context that are not among those that `own` says it has.
+    fn encode_context(&self, out: &mut Vec<u8>, own: &dyn Fn(&str) -> bool) {
+        context::append_current(out, own);
+    }
 }
 
 impl<V: Values> Encode for V {
@@ -282,7 +333,8 @@ impl Emit for Logger {
             Some(len)
                 if len <= intake.max_record()
                     && self.inner.id != 0
-                    && !self.inner.gate.is_blocked() =>
+                    && !self.inner.gate.is_blocked()
+                    && context::is_plain() =>
             {
                 let header = self.header(site.register(), level, bits);
                 // What is dropped here has been counted there.

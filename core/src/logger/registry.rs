@@ -1,7 +1,7 @@
 //! The loggers of a pipeline, by name and by id.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::{Gate, Logger, Shared};
 
@@ -14,6 +14,13 @@ const MAX_LOGGERS: usize = 65_536;
 #[derive(Default)]
 pub struct Registry {
     table: Mutex<Table>,
+    watches: Mutex<Vec<Weak<dyn GateWatch>>>,
+}
+
+/// Hears when the gates of a pipeline have changed.
+pub trait GateWatch: Send + Sync {
+    /// Called after a change, on the thread that made it.
+    fn gates_changed(&self);
 }
 
 #[derive(Default)]
@@ -59,6 +66,27 @@ impl Registry {
     /// `n` is the one at `n - 1`.
     pub fn since(&self, known: usize) -> Vec<Logger> {
         self.table().by_id.get(known..).unwrap_or_default().to_vec()
+    }
+}
+
+impl Registry {
+    /// Tells `watch` of changes for as long as it lives.
+    pub fn watch(&self, watch: Weak<dyn GateWatch>) {
+        self.watches().push(watch);
+    }
+
+    /// Says that the gates have changed.
+    pub fn gates_changed(&self) {
+        let mut watches = self.watches();
+        watches.retain(|watch| watch.strong_count() > 0);
+        let watches = watches.clone();
+        for watch in watches.iter().filter_map(Weak::upgrade) {
+            watch.gates_changed();
+        }
+    }
+
+    fn watches(&self) -> MutexGuard<'_, Vec<Weak<dyn GateWatch>>> {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -199,7 +199,10 @@ impl HostBuilder {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("rolog-stages")
-            .on_thread_start(rolog_core::give_way)
+            .on_thread_start(|| {
+                rolog_core::give_way();
+                rolog_core::feedback::mark_thread(None);
+            })
             .enable_all()
             .build()
             .map_err(|error| Error::system("the pipeline's runtime", error))?;

@@ -5,11 +5,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use rolog_core::backend::{Backend, BoxFuture, DisposeError, RoomRequest, TargetInfo};
+use rolog_core::feedback::OwnVoice;
+use rolog_core::frame::OriginKind;
 use rolog_core::receipt::Delivery;
 use rolog_core::{BoxTarget, Error, Level, Threshold};
 use tokio::runtime::Handle;
 
 use crate::config::TargetName;
+use crate::feedback::OwnRecord;
 use crate::in_process::InProcessMaker;
 use crate::stage::{NoRoom, Overflow, Reservation, Seat, Stage, StageSettings};
 
@@ -39,6 +42,26 @@ enum Blocked {
 impl Backend for Pipeline {
     fn gate(&self, logger: &str) -> Option<Level> {
         self.routes.get().gate(logger)
+    }
+
+    fn least(&self) -> Option<Level> {
+        self.routes.get().router.least()
+    }
+
+    fn feed_back(&self, record: OwnVoice) {
+        self.put_own(OwnRecord {
+            kind: match record.target {
+                Some(_) => OriginKind::Instance,
+                None => OriginKind::Pipeline,
+            },
+            target: record.target.as_deref().map(str::to_owned),
+            logger: (*record.logger).to_owned(),
+            level: record.level,
+            time: record.time,
+            flags: record.flags,
+            call_site: record.call_site,
+            payload: record.payload,
+        });
     }
 
     fn is_pressed(&self, logger: &str) -> bool {

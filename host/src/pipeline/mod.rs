@@ -85,6 +85,7 @@ impl Pipeline {
         for logger in self.factory.registry().since(0) {
             logger.gate().set_least(routes.gate(logger.name()));
         }
+        self.factory.registry().gates_changed();
     }
 
     /// What the pump is asked to do, once.
@@ -310,6 +311,7 @@ impl Pipeline {
             level,
             time: Timestamp::now(),
             flags: rolog_core::frame::flags::LOGGER | rolog_core::frame::flags::MESSAGE,
+            call_site: 0,
             payload,
         });
     }

@@ -287,6 +287,34 @@ impl Router {
         routes
     }
 
+    /// A level below which no logger of any name lets a record through; `None`: none lets any.
+    pub fn least(&self) -> Option<Level> {
+        let mut rules: Vec<Threshold> = self.overrides.thresholds.clone();
+        if !self.overrides.say_all {
+            rules.extend(&self.levels.thresholds);
+            if !self.levels.say_all {
+                rules.push(self.default);
+            }
+        }
+        let level = |threshold: Threshold| match threshold {
+            Threshold::At(level) => Some(level),
+            Threshold::Off | Threshold::Inherit => None,
+        };
+        let permitted = rules.into_iter().filter_map(level).min()?;
+        let takes = |target: &usize| match self.minimums[*target] {
+            Threshold::Inherit => Some(Level::Trace),
+            Threshold::At(minimum) => Some(minimum),
+            Threshold::Off => None,
+        };
+        let routed = self.routes.iter().filter_map(|route| {
+            let least = route.to.iter().filter_map(takes).min()?;
+            Some(least.max(route.level.least()))
+        });
+        let attached = self.attached.iter().filter_map(takes);
+        let taken = routed.chain(attached).min()?;
+        Some(permitted.max(taken))
+    }
+
     /// The targets of one level, given the routes that match the logger.
     fn choose(&self, level: Level, matched: &[usize], chosen: &mut Vec<usize>, seen: &mut [bool]) {
         for target in chosen.drain(..) {
@@ -324,6 +352,8 @@ impl Router {
 struct Levels {
     globs: Trie,
     thresholds: Vec<Threshold>,
+    /// Whether there is a rule for every logger.
+    say_all: bool,
 }
 
 impl Levels {
@@ -335,6 +365,7 @@ impl Levels {
         for rule in ranked {
             levels.globs.insert(&rule.pattern, levels.thresholds.len());
             levels.thresholds.push(rule.threshold);
+            levels.say_all |= rule.pattern.is_all();
         }
         levels
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use abi_stable::std_types::{RSlice, RStr};
 use rolog_core::Level;
+use rolog_core::feedback::PluginVoice;
 use rolog_core::value::Encoder;
 
 use crate::abi::{HostCallsRef, MetricOp};
@@ -18,6 +19,12 @@ pub(crate) fn attach(calls: HostCallsRef, library: u64) -> bool {
     let first = CALLS.set(calls).is_ok();
     if first {
         LIBRARY.store(library, Ordering::Release);
+        // A plugin that is linked in shares the facades with the service; what its code says through
+        // a bridge of the service is still the plugin's.
+        rolog_core::feedback::set_plugin_voice(PluginVoice {
+            speaks: || scope::current() != Instance::NONE,
+            log,
+        });
     }
     first
 }
