@@ -6,7 +6,7 @@ use rolog_core::frame::{Batch, BatchBuilder, FrameMeta, LoggerRef, Origin, Recor
 use rolog_core::value::{OwnedValue, Timestamp};
 use serde_json::{Map, Number, Value};
 
-use super::{Kind, LineCounts, Parser, RawLine};
+use super::{Kind, LineCounts, Options, Parser, RawLine};
 
 /// A parsed line that owns its parts, the fields as they come out of a frame.
 #[derive(Debug)]
@@ -29,7 +29,12 @@ impl Parsed {
 
 /// Reads a line that is not blank.
 pub(super) fn parse(bytes: &[u8], limit: usize) -> Parsed {
-    let mut parser = Parser::new(limit);
+    parse_with(bytes, limit, Options::default())
+}
+
+/// The same, as these options say.
+pub(super) fn parse_with(bytes: &[u8], limit: usize, options: Options) -> Parsed {
+    let mut parser = Parser::with(limit, options.into());
     let line = RawLine {
         bytes,
         truncated: false,

@@ -5,7 +5,8 @@ use std::ops::Range;
 use rolog_core::Level;
 
 use super::keys::Role;
-use super::{level, time};
+use super::options::Options;
+use super::time;
 
 /// No logger's name is longer, in bytes.
 pub const MAX_LOGGER: usize = 1024;
@@ -17,10 +18,10 @@ const TEXT_HEAD: usize = 5;
 /// until [`Found::cut_from`] takes them out.
 #[derive(Default)]
 pub(super) struct Found<'de> {
-    pub(super) time: Option<Pick<i64>>,
-    pub(super) level: Option<Pick<Level>>,
-    pub(super) logger: Option<Pick<Text<'de>>>,
-    pub(super) message: Option<Pick<Text<'de>>>,
+    time: Option<Pick<i64>>,
+    level: Option<Pick<Level>>,
+    logger: Option<Pick<Text<'de>>>,
+    message: Option<Pick<Text<'de>>>,
     time_refused: bool,
     level_refused: bool,
 }
@@ -36,6 +37,21 @@ pub(super) struct Pick<T> {
 pub(super) enum Text<'de> {
     Line(&'de str),
     Fields(Range<usize>),
+}
+
+impl<'de> Text<'de> {
+    /// The text; one that was unescaped among the fields is copied, since it is cut from there.
+    fn copy_unless_in_line(&self, fields: &[u8], copy: &'de mut String) -> &'de str {
+        match self {
+            Text::Line(text) => text,
+            Text::Fields(range) => {
+                copy.clear();
+                // What stands there was written as text.
+                copy.push_str(std::str::from_utf8(&fields[range.clone()]).unwrap_or_default());
+                copy
+            }
+        }
+    }
 }
 
 /// A key that can stand for a part of the record.
@@ -57,6 +73,27 @@ pub(super) enum Seen<'de> {
 }
 
 impl<'de> Found<'de> {
+    /// Nanoseconds since 1970.
+    pub(super) fn nanos(&self) -> Option<i64> {
+        self.time.as_ref().map(|pick| pick.value)
+    }
+
+    pub(super) fn level(&self) -> Option<Level> {
+        self.level.as_ref().map(|pick| pick.value)
+    }
+
+    /// The logger's name; one that was unescaped among the fields is copied.
+    pub(super) fn logger(&self, fields: &[u8], copy: &'de mut String) -> Option<&'de str> {
+        let pick = self.logger.as_ref()?;
+        Some(pick.value.copy_unless_in_line(fields, copy))
+    }
+
+    /// The message, empty where there is none; one that was unescaped among the fields is copied.
+    pub(super) fn message(&self, fields: &[u8], copy: &'de mut String) -> &'de str {
+        let pick = self.message.as_ref();
+        pick.map_or("", |pick| pick.value.copy_unless_in_line(fields, copy))
+    }
+
     /// Whether the line had keys for a time, and none was usable.
     pub(super) fn is_time_unread(&self) -> bool {
         self.time.is_none() && self.time_refused
@@ -90,7 +127,14 @@ impl<'de> Found<'de> {
     }
 
     /// Makes of a value what its key says it may be; if that is not usable, it just stays a field.
-    pub(super) fn offer(&mut self, key: &Key, seen: Seen<'de>, pair: Range<usize>, fields: &[u8]) {
+    pub(super) fn offer(
+        &mut self,
+        key: &Key,
+        seen: Seen<'de>,
+        pair: Range<usize>,
+        fields: &[u8],
+        options: &Options,
+    ) {
         let content = key.value_at + TEXT_HEAD..pair.end;
         let text = |unescaped: Option<&'de str>| match unescaped {
             Some(text) => text,
@@ -100,7 +144,7 @@ impl<'de> Found<'de> {
             (_, Seen::Null) => {}
             (Role::Time, seen) => {
                 let time = match seen {
-                    Seen::Text(unescaped) => time::text(text(unescaped)),
+                    Seen::Text(unescaped) => time::text(text(unescaped), options.zone.as_ref()),
                     Seen::Unsigned(number) => time::integer(number),
                     Seen::Float(number) => time::float(number),
                     _ => None,
@@ -110,8 +154,8 @@ impl<'de> Found<'de> {
             }
             (Role::Level, seen) => {
                 let level = match seen {
-                    Seen::Text(unescaped) => level::word(text(unescaped)),
-                    Seen::Unsigned(number) => level::number(number),
+                    Seen::Text(unescaped) => options.levels.word(text(unescaped)),
+                    Seen::Unsigned(number) => options.levels.number(number),
                     _ => None,
                 };
                 self.level_refused |= level.is_none();

@@ -8,7 +8,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 
 use super::found::{Found, Key, Seen};
-use super::keys::Role;
+use super::keys::{Keys, Role};
+use super::options::Options;
 
 /// How deep the lists and maps in a line's fields may nest; the frames' own bound is one more.
 pub const MAX_NESTING: usize = MAX_DEPTH - 1;
@@ -24,29 +25,32 @@ pub(super) enum Refusal {
 /// before the place of the trouble.
 pub(super) fn read<'de>(
     line: &'de str,
+    options: &Options,
     fields: &mut Vec<u8>,
     found: &mut Found<'de>,
 ) -> Result<(), Refusal> {
     let notes = Notes::default();
-    read_noting(line, fields, found, &notes)?;
+    read_noting(line, options, fields, found, &notes)?;
     if notes.beyond_64_bits.get() {
         // Rare, so the common case need not pay for it: read once more, numbers from their text.
         fields.clear();
         *found = Found::default();
         notes.exact.set(true);
-        read_noting(line, fields, found, &notes)?;
+        read_noting(line, options, fields, found, &notes)?;
     }
     Ok(())
 }
 
 fn read_noting<'de>(
     line: &'de str,
+    options: &Options,
     fields: &mut Vec<u8>,
     found: &mut Found<'de>,
     notes: &Notes,
 ) -> Result<(), Refusal> {
     let mut reader = serde_json::Deserializer::from_str(line);
     let object = Object {
+        options,
         fields,
         found,
         notes,
@@ -75,6 +79,7 @@ struct Notes {
 
 /// The line's outermost object.
 struct Object<'r, 'de> {
+    options: &'r Options,
     fields: &'r mut Vec<u8>,
     found: &'r mut Found<'de>,
     notes: &'r Notes,
@@ -89,13 +94,15 @@ impl<'de> Visitor<'de> for Object<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Object {
+            options,
             fields,
             found,
             notes,
         } = self;
         loop {
             let start = fields.len();
-            let Some(role) = map.next_key_seed(KeyTo(&mut Encoder::new(fields)))? else {
+            let key = RoleOf(KeyTo(&mut Encoder::new(fields)), &options.keys);
+            let Some(role) = map.next_key_seed(key)? else {
                 return Ok(());
             };
             let value_at = fields.len();
@@ -111,16 +118,16 @@ impl<'de> Visitor<'de> for Object<'_, 'de> {
                     value_at,
                 };
                 let pair = start..fields.len();
-                found.offer(&key, seen, pair, fields);
+                found.offer(&key, seen, pair, fields, options);
             }
         }
     }
 }
 
-/// Appends a key.
-struct KeyTo<'e, 'b>(&'e mut Encoder<'b>);
+/// Appends a key of the outermost object, and says what it means.
+struct RoleOf<'e, 'b, 'k>(KeyTo<'e, 'b>, &'k Keys);
 
-impl<'de> DeserializeSeed<'de> for KeyTo<'_, '_> {
+impl<'de> DeserializeSeed<'de> for RoleOf<'_, '_, '_> {
     type Value = Option<(Role, u8)>;
 
     fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<Self::Value, D::Error> {
@@ -128,7 +135,7 @@ impl<'de> DeserializeSeed<'de> for KeyTo<'_, '_> {
     }
 }
 
-impl Visitor<'_> for KeyTo<'_, '_> {
+impl Visitor<'_> for RoleOf<'_, '_, '_> {
     type Value = Option<(Role, u8)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -136,8 +143,32 @@ impl Visitor<'_> for KeyTo<'_, '_> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        self.0.0.key(key);
+        Ok(self.1.role(key))
+    }
+}
+
+/// Appends a key.
+struct KeyTo<'e, 'b>(&'e mut Encoder<'b>);
+
+impl<'de> DeserializeSeed<'de> for KeyTo<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<(), D::Error> {
+        key.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KeyTo<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<(), E> {
         self.0.key(key);
-        Ok(Role::of(key))
+        Ok(())
     }
 }
 

@@ -2,6 +2,40 @@
 
 use rolog_core::Level;
 
+use super::options::LevelWord;
+
+/// Words that mean levels, beside the usual ones and before them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words(Vec<LevelWord>);
+
+impl Words {
+    /// One more word, or number.
+    pub fn give(&mut self, word: LevelWord) {
+        self.0.push(word);
+    }
+
+    /// The level that a word or a number in text means.
+    pub(super) fn word(&self, text: &str) -> Option<Level> {
+        self.given(text).or_else(|| word(text))
+    }
+
+    /// The level that a number means.
+    pub(super) fn number(&self, code: u64) -> Option<Level> {
+        if self.0.is_empty() {
+            return number(code);
+        }
+        self.given(&code.to_string()).or_else(|| number(code))
+    }
+
+    fn given(&self, text: &str) -> Option<Level> {
+        let text = text.trim_ascii();
+        let mut words = self.0.iter();
+        words
+            .find(|given| given.word.eq_ignore_ascii_case(text))
+            .map(|given| given.level)
+    }
+}
+
 /// The level that a word names, in any case and with spaces around it, or that a number in text
 /// means.
 ///
@@ -86,6 +120,19 @@ mod tests {
         ] {
             assert_eq!(word(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_given_word_or_number_is_preferred() {
+        let mut words = Words::default();
+        words.give("loud=error".parse().unwrap());
+        words.give("10=debug".parse().unwrap());
+        assert_eq!(words.word(" LOUD "), Some(Level::Error));
+        assert_eq!(words.number(10), Some(Level::Debug));
+        assert_eq!(words.word("10"), Some(Level::Debug));
+        assert_eq!(words.word("warn"), Some(Level::Warning));
+        assert_eq!(words.number(50), Some(Level::Error));
+        assert_eq!(words.word("quiet"), None);
     }
 
     #[test]

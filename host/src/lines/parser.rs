@@ -1,21 +1,29 @@
 //! One line to the parts of a record.
 
-use std::ops::AddAssign;
+use std::sync::Arc;
 
 use rolog_core::Level;
 use rolog_core::frame::flags;
 use rolog_core::value::{Encoder, Timestamp};
 
-use super::found::{Found, Text};
+use super::counts::{LineCounts, Oddity, Tally};
+use super::found::Found;
+use super::head::Head;
 use super::json::{self, Refusal};
+use super::options::{Format, Options};
 use super::splitter::RawLine;
-use super::text;
+use super::syslog::{self, Care};
+use super::{logfmt, text};
 
 /// What a line was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// An object of JSON.
     Json,
+    /// Pairs of logfmt.
+    Logfmt,
+    /// A message of syslog.
+    Syslog,
     /// Anything else; the message is the line.
     Text,
 }
@@ -53,54 +61,6 @@ impl ParsedLine<'_> {
     }
 }
 
-/// How many lines there were, and what was unusual about them. A line can count in several of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LineCounts {
-    /// Lines that were an object of JSON.
-    pub json: u64,
-    /// Lines kept as text.
-    pub text: u64,
-    /// Lines of nothing but blanks, which make no record.
-    pub empty: u64,
-    /// Lines longer than the limit, of which only the first bytes were kept.
-    pub truncated: u64,
-    /// Lines with bytes that are not UTF-8, which were replaced.
-    pub not_utf8: u64,
-    /// Objects with a key for the time whose value is not certainly one; it stayed a field.
-    pub time_unread: u64,
-    /// Objects with a key for the level whose value is not known; it stayed a field.
-    pub level_unread: u64,
-    /// Lines that begin like an object and are none, or hold a number that no float can hold; kept
-    /// as text.
-    pub broken_json: u64,
-    /// Objects kept as text because they nest too deep.
-    pub too_deep: u64,
-    /// Objects kept as text because their encoded form would exceed the limit.
-    pub too_large: u64,
-}
-
-impl LineCounts {
-    /// The lines that made a record.
-    pub fn records(&self) -> u64 {
-        self.json + self.text
-    }
-}
-
-impl AddAssign for LineCounts {
-    fn add_assign(&mut self, other: LineCounts) {
-        self.json += other.json;
-        self.text += other.text;
-        self.empty += other.empty;
-        self.truncated += other.truncated;
-        self.not_utf8 += other.not_utf8;
-        self.time_unread += other.time_unread;
-        self.level_unread += other.level_unread;
-        self.broken_json += other.broken_json;
-        self.too_deep += other.too_deep;
-        self.too_large += other.too_large;
-    }
-}
-
 /// Reads lines, one after the other, and counts what they were.
 ///
 /// ```
@@ -121,7 +81,8 @@ impl AddAssign for LineCounts {
 #[derive(Debug)]
 pub struct Parser {
     limit: usize,
-    counts: LineCounts,
+    options: Arc<Options>,
+    tally: Tally,
     repaired: String,
     fields: Vec<u8>,
     logger: String,
@@ -130,11 +91,17 @@ pub struct Parser {
 
 impl Parser {
     /// A line's message and fields take `limit` bytes together at most, like the lines of a
-    /// [`Splitter`](super::Splitter) with the same limit.
+    /// [`Splitter`](super::Splitter) with the same limit. Everything is found out from the lines.
     pub fn new(limit: usize) -> Self {
+        Parser::with(limit, Arc::default())
+    }
+
+    /// The same, for lines that are read as these options say.
+    pub fn with(limit: usize, options: Arc<Options>) -> Self {
         Parser {
             limit,
-            counts: LineCounts::default(),
+            options,
+            tally: Tally::default(),
             repaired: String::new(),
             fields: Vec::new(),
             logger: String::new(),
@@ -144,97 +111,236 @@ impl Parser {
 
     /// What the lines were so far.
     pub fn counts(&self) -> LineCounts {
-        self.counts
+        self.tally.counts
     }
 
-    /// The parts of a record; `None` for a line of nothing but blanks.
+    /// The number of the first line that had this about it.
+    pub fn first(&self, oddity: Oddity) -> Option<u64> {
+        self.tally.first(oddity)
+    }
+
+    pub(super) fn tally_mut(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    /// The parts of a record; `None` for a line of nothing but blanks. Lines are not joined here,
+    /// but in a [`LineReader`](super::LineReader).
     pub fn parse<'a>(&'a mut self, line: RawLine<'a>) -> Option<ParsedLine<'a>> {
+        let Parser {
+            limit,
+            options,
+            tally,
+            repaired,
+            fields,
+            logger,
+            message,
+        } = self;
         let bytes = if line.truncated {
             text::whole_characters(line.bytes)
         } else {
             line.bytes
         };
-        let valid = text::valid(bytes, &mut self.repaired, self.limit);
-        let counts = &mut self.counts;
+        let valid = text::valid(bytes, repaired, *limit);
         let truncated = line.truncated || valid.cut;
-        counts.truncated += u64::from(truncated);
-        counts.not_utf8 += u64::from(valid.replaced);
+        if truncated {
+            tally.note(Oddity::Truncated, line.number);
+        }
+        if valid.replaced {
+            tally.note(Oddity::NotUtf8, line.number);
+        }
         let text = valid
             .content
             .strip_prefix('\u{feff}')
             .unwrap_or(valid.content);
         let Some(first) = text.bytes().find(|byte| !byte.is_ascii_whitespace()) else {
-            counts.empty += 1;
+            tally.counts.empty += 1;
             return None;
         };
-        let mut record = ParsedLine {
-            time: None,
-            level: None,
-            logger: None,
-            message: text,
-            fields: &[],
-            kind: Kind::Text,
+        fields.clear();
+        let reading = Reading {
+            line: text,
+            number: line.number,
             truncated,
+            limit: *limit,
+            options,
+            tally,
+            fields,
         };
-        if first != b'{' {
-            counts.text += 1;
-            return Some(record);
-        }
-
-        self.fields.clear();
-        let mut found = Found::default();
-        let read = json::read(text, &mut self.fields, &mut found);
-        if read.is_ok() || truncated {
-            record.time = found
-                .time
-                .as_ref()
-                .map(|pick| Timestamp::from_nanos(pick.value));
-            record.level = found.level.as_ref().map(|pick| pick.value);
-            let logger = found.logger.as_ref().map(|pick| &pick.value);
-            record.logger =
-                logger.map(|text| text.copy_unless_in_line(&self.fields, &mut self.logger));
-        }
-        if let Err(refusal) = read {
-            counts.text += 1;
-            match refusal {
-                Refusal::TooDeep => counts.too_deep += 1,
-                Refusal::NotAnObject => counts.broken_json += u64::from(!truncated),
+        let plain = reading.plain();
+        Some(match (options.format, first) {
+            (Format::Json | Format::Auto, b'{') => reading.json(plain, logger, message),
+            (Format::Text, _) => reading.text(plain),
+            (Format::Logfmt, _) => reading.logfmt(plain, logger, message),
+            (Format::Syslog, _) => reading.syslog(plain, Care::Told),
+            (Format::Auto, _) if logfmt::looks_like(text, options) => {
+                reading.logfmt(plain, logger, message)
             }
-            return Some(record);
-        }
-        counts.time_unread += u64::from(found.is_time_unread());
-        counts.level_unread += u64::from(found.is_level_unread());
-        let message = match &found.message {
-            Some(pick) => pick
-                .value
-                .copy_unless_in_line(&self.fields, &mut self.message),
-            None => "",
-        };
-        found.cut_from(&mut self.fields);
-        if self.fields.len() + message.len() > self.limit {
-            counts.text += 1;
-            counts.too_large += 1;
-            return Some(record);
-        }
-        counts.json += 1;
-        record.message = message;
-        record.fields = &self.fields;
-        record.kind = Kind::Json;
-        Some(record)
+            (Format::Auto, _) => reading.syslog(plain, Care::Guessed),
+            (Format::Json, _) => reading.unlike(plain),
+        })
     }
 }
 
-impl<'de> Text<'de> {
-    /// The text; one that was unescaped among the fields is copied, since it is cut from there.
-    fn copy_unless_in_line(&self, fields: &[u8], copy: &'de mut String) -> &'de str {
-        match self {
-            Text::Line(text) => text,
-            Text::Fields(range) => {
-                copy.clear();
-                // What stands there was written as text.
-                copy.push_str(std::str::from_utf8(&fields[range.clone()]).unwrap_or_default());
-                copy
+/// One line on its way to a record.
+struct Reading<'a, 'p> {
+    line: &'a str,
+    number: u64,
+    truncated: bool,
+    limit: usize,
+    options: &'p Options,
+    tally: &'p mut Tally,
+    fields: &'a mut Vec<u8>,
+}
+
+impl<'a> Reading<'a, '_> {
+    /// The line as a record that says nothing of itself.
+    fn plain(&self) -> ParsedLine<'a> {
+        ParsedLine {
+            time: None,
+            level: None,
+            logger: None,
+            message: self.line,
+            fields: &[],
+            kind: Kind::Text,
+            truncated: self.truncated,
+        }
+    }
+
+    fn note(&mut self, oddity: Oddity) {
+        self.tally.note(oddity, self.number);
+    }
+
+    fn json(
+        mut self,
+        mut record: ParsedLine<'a>,
+        logger: &'a mut String,
+        message: &'a mut String,
+    ) -> ParsedLine<'a> {
+        let mut found = Found::default();
+        let read = json::read(self.line, self.options, self.fields, &mut found);
+        if read.is_ok() || self.truncated {
+            record.time = found.nanos().map(Timestamp::from_nanos);
+            record.level = found.level();
+            record.logger = found.logger(self.fields, logger);
+        }
+        match read {
+            Ok(()) => self.found(record, &found, message, Kind::Json),
+            Err(refusal) => {
+                self.tally.counts.text += 1;
+                match refusal {
+                    Refusal::TooDeep => self.note(Oddity::TooDeep),
+                    Refusal::NotAnObject if !self.truncated => self.note(Oddity::BrokenJson),
+                    Refusal::NotAnObject => {}
+                }
+                record
             }
         }
     }
+
+    fn logfmt(
+        self,
+        mut record: ParsedLine<'a>,
+        logger: &'a mut String,
+        message: &'a mut String,
+    ) -> ParsedLine<'a> {
+        let mut found = Found::default();
+        let line = self.line;
+        if logfmt::read(line, self.options, self.fields, &mut found).is_none() {
+            return self.unlike(record);
+        }
+        record.time = found.nanos().map(Timestamp::from_nanos);
+        record.level = found.level();
+        record.logger = found.logger(self.fields, logger);
+        self.found(record, &found, message, Kind::Logfmt)
+    }
+
+    /// A line of pairs whose time, level and logger are in the record already.
+    fn found(
+        mut self,
+        mut record: ParsedLine<'a>,
+        found: &Found<'a>,
+        message: &'a mut String,
+        kind: Kind,
+    ) -> ParsedLine<'a> {
+        if found.is_time_unread() {
+            self.note(Oddity::TimeUnread);
+        }
+        if found.is_level_unread() {
+            self.note(Oddity::LevelUnread);
+        }
+        let text = found.message(self.fields, message);
+        found.cut_from(self.fields);
+        self.fitting(record_with(&mut record, text), kind)
+    }
+
+    fn syslog(mut self, mut record: ParsedLine<'a>, care: Care) -> ParsedLine<'a> {
+        let Some(message) = syslog::read(self.line, care, self.options, self.fields) else {
+            if is_priority(self.line) {
+                self.note(Oddity::BrokenSyslog);
+                self.tally.counts.text += 1;
+                return record;
+            }
+            return match care {
+                Care::Told => self.unlike(record),
+                Care::Guessed => self.text(record),
+            };
+        };
+        if message.time_refused {
+            self.note(Oddity::TimeUnread);
+        }
+        record.time = message.time.map(Timestamp::from_nanos);
+        record.level = message.level;
+        record.logger = message.logger;
+        self.fitting(record_with(&mut record, message.text), Kind::Syslog)
+    }
+
+    /// The record with its fields, unless they take too much; then the line as it is.
+    fn fitting(mut self, mut record: ParsedLine<'a>, kind: Kind) -> ParsedLine<'a> {
+        if self.fields.len() + record.message.len() > self.limit {
+            self.note(Oddity::TooLarge);
+            self.tally.counts.text += 1;
+            record.message = self.line;
+            return record;
+        }
+        let counts = &mut self.tally.counts;
+        match kind {
+            Kind::Json => counts.json += 1,
+            Kind::Logfmt => counts.logfmt += 1,
+            Kind::Syslog => counts.syslog += 1,
+            Kind::Text => counts.text += 1,
+        }
+        record.kind = kind;
+        record.fields = self.fields;
+        record
+    }
+
+    /// Not what was asked for.
+    fn unlike(mut self, record: ParsedLine<'a>) -> ParsedLine<'a> {
+        self.note(Oddity::OtherFormat);
+        self.text(record)
+    }
+
+    fn text(mut self, mut record: ParsedLine<'a>) -> ParsedLine<'a> {
+        let head = Head::of(self.line, self.options);
+        if head.time_refused {
+            self.note(Oddity::TimeUnread);
+        }
+        record.time = head.time.map(Timestamp::from_nanos);
+        record.level = head.level;
+        self.tally.counts.text += 1;
+        record
+    }
+}
+
+fn record_with<'a>(record: &mut ParsedLine<'a>, message: &'a str) -> ParsedLine<'a> {
+    record.message = message;
+    *record
+}
+
+/// Whether a line begins as syslog is sent: `<34>`.
+fn is_priority(line: &str) -> bool {
+    let digits = line.strip_prefix('<').and_then(|rest| rest.split_once('>'));
+    digits.is_some_and(|(digits, _)| {
+        (1..=3).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }

@@ -5,7 +5,7 @@ use rolog_core::value::{OwnedValue, Timestamp};
 use serde_json::json;
 
 use super::check::{self, Parsed};
-use super::{Kind, LineCounts, MAX_LOGGER, MAX_NESTING, Parser, RawLine};
+use super::{Format, Kind, LineCounts, MAX_LOGGER, MAX_NESTING, Options, Parser, RawLine, Role};
 
 const LIMIT: usize = 4096;
 
@@ -337,4 +337,84 @@ fn a_line_that_was_cut_keeps_the_level_logger_and_time_of_its_head() {
         (3, 3, 0)
     );
     assert_eq!(counts.not_utf8, 0);
+}
+
+#[test]
+fn a_line_of_logfmt_is_taken_apart_and_its_numbers_are_numbers() {
+    let line = parse(
+        r#"time=2026-11-22T12:00:00Z level=WARN logger=shop.db msg="slow \"query\"" ms=81.5 n=-7 id=007 big=1e3 ok=true q="5" path=/a/b"#,
+    );
+    assert_eq!(line.kind, Kind::Logfmt);
+    assert_eq!(line.time, Some(1_795_348_800_000_000_000));
+    assert_eq!(line.level, Some(Level::Warning));
+    assert_eq!(line.logger.as_deref(), Some("shop.db"));
+    assert_eq!(line.message, "slow \"query\"");
+    assert_eq!(
+        line.json(),
+        json!({"ms": 81.5, "n": -7, "id": "007", "big": "1e3", "ok": true, "q": "5", "path": "/a/b"})
+    );
+    assert_eq!((line.counts.logfmt, line.counts.text), (1, 0));
+    let asked = Options {
+        format: Format::Logfmt,
+        ..Options::default()
+    };
+    let line = check::parse_with(b"a=1 flag msg=42", LIMIT, asked);
+    assert_eq!(line.json(), json!({"a": 1, "flag": true}));
+    assert_eq!(line.message, "42");
+}
+
+#[test]
+fn options_name_keys_and_levels() {
+    let mut options = Options::default();
+    for (role, key) in [
+        (Role::Time, "when"),
+        (Role::Level, "how"),
+        (Role::Logger, "who"),
+        (Role::Message, "what"),
+    ] {
+        options.keys.give(role, key);
+    }
+    options.levels.give("loud=error".parse().unwrap());
+    options.zone = Some("+01:00".parse().unwrap());
+    let line = br#"{"when":"2026-11-22 13:00:00","how":"Loud","who":"svc","what":"it","msg":"m","level":"info"}"#;
+    let line = check::parse_with(line, LIMIT, options);
+    assert_eq!(line.time, Some(1_795_348_800_000_000_000));
+    assert_eq!(line.level, Some(Level::Error));
+    assert_eq!(line.logger.as_deref(), Some("svc"));
+    assert_eq!(line.message, "it");
+    assert_eq!(line.json(), json!({"msg": "m", "level": "info"}));
+}
+
+#[test]
+fn journald_s_export_is_read_by_its_own_names() {
+    let line = parse(
+        r#"{"__REALTIME_TIMESTAMP":"1795348800000000","PRIORITY":"3","SYSLOG_IDENTIFIER":"sshd","MESSAGE":"no","_PID":"7"}"#,
+    );
+    assert_eq!(line.time, Some(1_795_348_800_000_000_000));
+    assert_eq!(line.level, Some(Level::Error));
+    assert_eq!(line.logger.as_deref(), Some("sshd"));
+    assert_eq!(line.message, "no");
+    assert_eq!(line.json(), json!({"_PID": "7"}));
+}
+
+#[test]
+fn a_line_of_text_stays_whole_and_tells_its_time_and_level() {
+    let text = "2026-11-22T12:00:00.5Z ERROR svc: it broke";
+    let line = parse(text);
+    assert_eq!((line.kind, line.message.as_str()), (Kind::Text, text));
+    assert_eq!(line.time, Some(1_795_348_800_500_000_000));
+    assert_eq!(line.level, Some(Level::Error));
+    let asked = Options {
+        format: Format::Json,
+        ..Options::default()
+    };
+    let line = check::parse_with(text.as_bytes(), LIMIT, asked);
+    assert_eq!((line.counts.other_format, line.counts.text), (1, 1));
+    let asked = Options {
+        format: Format::Text,
+        ..Options::default()
+    };
+    let line = check::parse_with(br#"{"msg":"m"}"#, LIMIT, asked);
+    assert_eq!(line.message, r#"{"msg":"m"}"#);
+    assert_eq!((line.counts.other_format, line.kind), (0, Kind::Text));
 }

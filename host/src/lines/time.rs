@@ -1,9 +1,12 @@
 //! What other loggers write as the time.
 //!
-//! A time is taken only where it is certain. Text without an offset from UTC is not, so it stays an
-//! ordinary field, and so does a number that no clock of today would show.
+//! A time is taken only where it is certain. Text without an offset from UTC is not, unless the zone
+//! is given, so it stays an ordinary field, and so does a number that no clock of today would show.
 
-use jiff::{Timestamp, civil, tz::Offset};
+use jiff::Timestamp;
+
+use super::options::Zone;
+use super::stamp;
 
 /// Seconds from this number on are an epoch time (1973-03-03); a thousand times as much is one in
 /// milliseconds, and so on. The ranges meet, so the magnitude tells the unit.
@@ -12,25 +15,15 @@ const MILLIS: u64 = SECONDS * 1_000;
 const MICROS: u64 = MILLIS * 1_000;
 const NANOS: u64 = MICROS * 1_000;
 
-/// Nanoseconds since 1970, from RFC 3339 or from an epoch time that stands in text.
-///
-/// Of RFC 3339's variants these are read too: a blank or a small `t` for the `T`, a comma before the
-/// fraction, `+0200` for `+02:00`, and `UTC` or `GMT` after a blank for the `Z` (PostgreSQL's form).
-pub(super) fn text(text: &str) -> Option<i64> {
+/// Nanoseconds since 1970, from one of the forms of [`stamp::at_start`] or from an epoch time that
+/// stands in text. A time that does not say its offset is taken when `zone` does.
+pub(super) fn text(text: &str, zone: Option<&Zone>) -> Option<i64> {
     let text = text.trim_ascii();
-    if text.as_bytes().get(4) == Some(&b'-') {
-        let time = match text
-            .strip_suffix(" UTC")
-            .or_else(|| text.strip_suffix(" GMT"))
-        {
-            Some(civil) => Offset::UTC
-                .to_timestamp(civil.parse::<civil::DateTime>().ok()?)
-                .ok()?,
-            None => text.parse::<Timestamp>().ok()?,
-        };
-        return i64::try_from(time.as_nanosecond()).ok();
+    match stamp::at_start(text.as_bytes()) {
+        Some((stamp, length)) if length == text.len() => stamp.nanos(zone, Timestamp::now()),
+        Some(_) => None,
+        None => decimal(text),
     }
-    decimal(text)
 }
 
 /// Nanoseconds since 1970, from a whole number in seconds, milliseconds, microseconds or
@@ -88,6 +81,10 @@ fn decimal(text: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
+    fn text(text: &str) -> Option<i64> {
+        super::text(text, None)
+    }
+
     const NOON: i64 = 1_795_348_800_000_000_000; // 2026-11-22T12:00:00Z
 
     #[test]
@@ -103,6 +100,9 @@ mod tests {
             "2026-11-22T06:30:00-05:30",
             "2026-11-22 12:00:00 UTC",
             "2026-11-22 12:00:00.000 GMT",
+            "2026-11-22 14:00:00 +0200",
+            "22/Nov/2026:12:00:00 +0000",
+            "Sun, 22 Nov 2026 12:00:00 +0000",
         ] {
             assert_eq!(text(form), Some(NOON), "{form}");
         }
@@ -145,6 +145,20 @@ mod tests {
         for number in [0.003, -1.7e9, f64::NAN, f64::INFINITY, 1e30] {
             assert_eq!(float(number), None);
         }
+    }
+
+    #[test]
+    fn a_zone_that_is_given_makes_a_time_without_one_certain() {
+        let zone = "+01:00".parse().unwrap();
+        let read = |form| super::text(form, Some(&zone));
+        assert_eq!(read("2026-11-22 13:00:00,000"), Some(NOON));
+        assert_eq!(read("2026/11/22 13:00:00"), Some(NOON));
+        assert_eq!(read("2026-11-22T12:00:00Z"), Some(NOON));
+        assert_eq!(
+            read("2026-11-22 13:00:00 CET"),
+            None,
+            "a name is not an offset"
+        );
     }
 
     #[test]

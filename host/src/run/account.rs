@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lines::LineCounts;
+use crate::lines::{LineCounts, Oddity};
 
 /// What became of every record that was read.
 ///
@@ -19,6 +19,8 @@ use crate::lines::LineCounts;
 pub struct Account {
     /// What the lines were.
     pub lines: LineCounts,
+    /// Where something unusual was met first, as `NAME:LINE`.
+    pub firsts: Vec<(Oddity, String)>,
     /// NUL bytes passed over before lines.
     pub nul_bytes: u64,
     /// Records that went to a target, however many targets they went to.

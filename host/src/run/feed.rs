@@ -1,10 +1,17 @@
 //! Inputs to lines, lines to records, records to the pipeline: one after the other, on one thread.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use super::input::Input;
-use super::stop::Stop;
-use crate::lines::{LineCounts, ParsedLine, Parser, Splitter};
+use super::follow::Ear;
+use super::input::{Input, Taken as Read};
+use super::stop::{Stop, Waited};
+use super::tail::{Look, Tail};
+use crate::lines::{LineCounts, LineReader, Oddity, Options, ParsedLine};
+
+/// How long a record of text waits to see whether the next line belongs to it.
+const NEXT_LINE: Duration = Duration::from_millis(250);
 
 /// Where records go.
 pub trait Sink {
@@ -31,8 +38,12 @@ pub enum Taken {
 pub struct Fed {
     /// What the lines were.
     pub lines: LineCounts,
+    /// Where something unusual was met first, as `NAME:LINE`.
+    pub firsts: Vec<(Oddity, String)>,
     /// NUL bytes passed over before lines.
     pub nul_bytes: u64,
+    /// Bytes read, before they were unpacked.
+    pub bytes: u64,
     /// Records that went to a target, however many targets they went to.
     pub routed: u64,
     /// Records below the level of their logger.
@@ -51,6 +62,10 @@ pub struct Fed {
 pub struct Feed<'a> {
     /// What is read, in this order.
     pub inputs: Vec<Input>,
+    /// Whether files are read on as they grow, all at once, until the stop.
+    pub follow: bool,
+    /// How lines are read.
+    pub options: Arc<Options>,
     /// Where lines are cut, in bytes.
     pub limit: usize,
     /// Ends the reading.
@@ -68,37 +83,52 @@ impl Feed<'_> {
     /// included. An input that fails is noted, and the next one is read.
     pub fn run(mut self, sink: &mut dyn Sink) {
         let mut fed = Fed::default();
-        let mut parser = Parser::new(self.limit);
-        let mut inputs = std::mem::take(&mut self.inputs).into_iter().peekable();
-        while let Some(mut input) = inputs.next() {
+        let inputs = std::mem::take(&mut self.inputs);
+        let (grow, end) = inputs
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|input| self.follow && input.path().is_some());
+        let mut inputs = end;
+        while let Some(input) = inputs.pop_front() {
             if self.stop.is_asked() {
                 fed.stopped = true;
                 break;
             }
-            let is_last = inputs.peek().is_none();
-            let mut lines = Splitter::new(self.limit);
-            let before = fed.nul_bytes;
-            while !lines.is_finished() {
-                self.fill(&mut input, &mut lines, &mut fed);
-                if is_last && lines.has_ended() {
-                    (self.at_end)();
-                }
-                fed.drain(&mut lines, &mut parser, input.logger(), sink);
-                fed.lines = parser.counts();
-                fed.nul_bytes = before + lines.nul_bytes();
-                self.publish(&fed);
-            }
+            let is_last = inputs.is_empty() && grow.is_empty();
+            self.read(input, is_last, &mut fed, sink);
+        }
+        if !grow.is_empty() && !fed.stopped {
+            self.follow(&Vec::from(grow), &mut fed, sink);
         }
         self.publish(&fed);
     }
 
+    /// Reads an input to its end.
+    fn read(&self, mut input: Input, is_last: bool, fed: &mut Fed, sink: &mut dyn Sink) {
+        let mut reader = LineReader::new(self.limit, Arc::clone(&self.options));
+        let before = Before::of(fed);
+        while !reader.is_finished() {
+            let brought = self.fill(&mut input, &mut reader, fed);
+            if is_last && reader.has_ended() {
+                (self.at_end)();
+            }
+            fed.drain(&mut reader, input.logger(), !brought, sink);
+            before.restore(fed);
+            fed.count(&reader, input.name());
+            fed.bytes += input.taken();
+            self.publish(fed);
+        }
+    }
+
     /// Waits for bytes, and reads on as long as there are more at once. So the end of a short input
-    /// is seen before its lines wait for room.
-    fn fill(&self, input: &mut Input, lines: &mut Splitter, fed: &mut Fed) {
+    /// is seen before its lines wait for room. `false` when nothing came in time for the record that
+    /// waits for its next line.
+    fn fill(&self, input: &mut Input, reader: &mut LineReader, fed: &mut Fed) -> bool {
+        let mut most = reader.is_waiting().then_some(NEXT_LINE);
         loop {
-            let read = match input.read(lines.room(), self.stop) {
-                Ok(Some(read)) => read,
-                Ok(None) => {
+            let read = match input.read(reader.room(), self.stop, most) {
+                Ok(Read::Bytes(read)) => read,
+                Ok(Read::Idle) => return false,
+                Ok(Read::Stopped) => {
                     fed.stopped = true;
                     0
                 }
@@ -107,11 +137,74 @@ impl Feed<'_> {
                     0
                 }
             };
-            lines.filled(read);
-            if lines.has_ended() || !lines.has_room() || !input.is_ready() {
+            reader.filled(read);
+            if reader.has_ended() || !reader.has_room() || !input.is_ready() {
+                return true;
+            }
+            most = None;
+        }
+    }
+
+    /// Reads files as they grow, until the stop.
+    fn follow(&self, inputs: &[Input], fed: &mut Fed, sink: &mut dyn Sink) {
+        let before = Before::of(fed);
+        let paths: Vec<_> = inputs.iter().filter_map(Input::path).collect();
+        let mut ear = match Ear::new(paths.iter().copied()) {
+            Ok(ear) => ear,
+            Err(error) => {
+                fed.unread.push(format!("the files to follow: {error}"));
                 return;
             }
+        };
+        let mut files: Vec<_> = inputs
+            .iter()
+            .zip(paths)
+            .map(|(input, path)| Followed {
+                input,
+                tail: Tail::new(path),
+                reader: LineReader::new(self.limit, Arc::clone(&self.options)),
+                bytes: 0,
+                failed: false,
+            })
+            .collect();
+        loop {
+            let mut grew = false;
+            for file in &mut files {
+                grew |= file.read(fed, sink);
+            }
+            self.told(&before, &files, fed);
+            let waiting = files.iter().any(|file| file.reader.is_waiting());
+            let most = waiting.then_some(NEXT_LINE);
+            if files.iter().all(|file| file.failed) || self.stop.is_asked() {
+                break;
+            }
+            if grew {
+                continue;
+            }
+            match ear.wait(self.stop, most) {
+                Ok(Waited::Stopped) => break,
+                Ok(Waited::Ready | Waited::Idle) => {}
+                Err(error) => {
+                    fed.unread.push(format!("the files to follow: {error}"));
+                    break;
+                }
+            }
         }
+        (self.at_end)();
+        fed.stopped = self.stop.is_asked();
+        for file in &mut files {
+            file.end(fed, sink);
+        }
+        self.told(&before, &files, fed);
+    }
+
+    fn told(&self, before: &Before, files: &[Followed<'_>], fed: &mut Fed) {
+        before.restore(fed);
+        for file in files {
+            fed.count(&file.reader, file.input.name());
+            fed.bytes += file.bytes;
+        }
+        self.publish(fed);
     }
 
     fn publish(&self, fed: &Fed) {
@@ -120,218 +213,100 @@ impl Feed<'_> {
     }
 }
 
+/// What was counted before an input.
+#[derive(Clone, Copy)]
+struct Before {
+    lines: LineCounts,
+    nul_bytes: u64,
+    bytes: u64,
+}
+
+impl Before {
+    fn of(fed: &Fed) -> Self {
+        Before {
+            lines: fed.lines,
+            nul_bytes: fed.nul_bytes,
+            bytes: fed.bytes,
+        }
+    }
+
+    fn restore(&self, fed: &mut Fed) {
+        fed.lines = self.lines;
+        fed.nul_bytes = self.nul_bytes;
+        fed.bytes = self.bytes;
+    }
+}
+
+/// A file that is followed.
+struct Followed<'a> {
+    input: &'a Input,
+    tail: Tail,
+    reader: LineReader,
+    bytes: u64,
+    /// It could not be read on.
+    failed: bool,
+}
+
+impl Followed<'_> {
+    /// Reads some; whether there was anything.
+    fn read(&mut self, fed: &mut Fed, sink: &mut dyn Sink) -> bool {
+        if self.failed {
+            return false;
+        }
+        let look = match self.tail.look(&mut self.reader) {
+            Ok(look) => look,
+            Err(error) => {
+                fed.unread.push(format!("{}: {error}", self.input.name()));
+                self.failed = true;
+                self.reader.filled(0);
+                Look::Ended
+            }
+        };
+        let late = look == Look::Same && self.tail.grew.elapsed() >= NEXT_LINE;
+        fed.drain(&mut self.reader, self.input.logger(), late, sink);
+        match look {
+            Look::Grew(bytes) => self.bytes += bytes as u64,
+            Look::Ended => self.reader.restart(),
+            Look::Same => return false,
+        }
+        true
+    }
+
+    /// What was read and waits for its end has none.
+    fn end(&mut self, fed: &mut Fed, sink: &mut dyn Sink) {
+        self.reader.filled(0);
+        fed.drain(&mut self.reader, self.input.logger(), true, sink);
+    }
+}
+
 impl Fed {
-    fn drain(
-        &mut self,
-        lines: &mut Splitter,
-        parser: &mut Parser,
-        logger: &str,
-        sink: &mut dyn Sink,
-    ) {
-        while let Some(line) = lines.next_line() {
-            let Some(record) = parser.parse(line) else {
-                continue;
-            };
-            match sink.take(&record, logger) {
-                Taken::Routed => self.routed += 1,
-                Taken::BelowLevel => self.below_level += 1,
-                Taken::NoRoute => self.no_route += 1,
-                Taken::Refused => self.refused += 1,
+    /// Takes the records that are complete, and when the next line is late the one that waits for it.
+    fn drain(&mut self, reader: &mut LineReader, logger: &str, late: bool, sink: &mut dyn Sink) {
+        let mut take = |record: &ParsedLine<'_>| match sink.take(record, logger) {
+            Taken::Routed => self.routed += 1,
+            Taken::BelowLevel => self.below_level += 1,
+            Taken::NoRoute => self.no_route += 1,
+            Taken::Refused => self.refused += 1,
+        };
+        reader.each(&mut take);
+        if late {
+            reader.stop_waiting(&mut take);
+        }
+    }
+
+    /// Adds what the lines of an input were.
+    fn count(&mut self, reader: &LineReader, name: &str) {
+        let counts = reader.counts();
+        self.lines += counts;
+        self.nul_bytes += reader.nul_bytes();
+        for oddity in Oddity::ALL {
+            if counts.of(oddity) > 0 && !self.firsts.iter().any(|(other, _)| *other == oddity) {
+                let line = reader.first(oddity).unwrap_or_default();
+                self.firsts.push((oddity, format!("{name}:{line}")));
             }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-    use std::fs;
-    use std::path::Path;
-
-    use rolog_core::Level;
-
-    use super::*;
-    use crate::run::Stopper;
-
-    /// Keeps what it takes, and asks for a stop at the record with the message `stop`.
-    struct Kept {
-        records: Vec<(String, String)>,
-        stopper: Stopper,
-    }
-
-    impl Sink for Kept {
-        fn take(&mut self, record: &ParsedLine<'_>, logger: &str) -> Taken {
-            let logger = record.logger.unwrap_or(logger).to_owned();
-            self.records.push((logger, record.message.to_owned()));
-            match record.message {
-                "stop" => {
-                    assert!(self.stopper.ask("test"));
-                    Taken::Routed
-                }
-                "nowhere" => Taken::NoRoute,
-                "late" => Taken::Refused,
-                _ if record.level == Some(Level::Debug) => Taken::BelowLevel,
-                _ => Taken::Routed,
-            }
-        }
-    }
-
-    fn run(inputs: Vec<Input>) -> (Fed, Vec<(String, String)>) {
-        let (stop, stopper) = Stop::new().unwrap();
-        let mut kept = Kept {
-            records: Vec::new(),
-            stopper,
-        };
-        let fed = Mutex::default();
-        let ended = Cell::new(0);
-        let feed = Feed {
-            inputs,
-            limit: 64,
-            stop: &stop,
-            progress: &fed,
-            at_end: &|| ended.set(ended.get() + 1),
-        };
-        feed.run(&mut kept);
-        assert!(ended.get() <= 1);
-        (fed.into_inner().unwrap(), kept.records)
-    }
-
-    fn file(folder: &Path, name: &str, content: &[u8]) -> Input {
-        let path = folder.join(name);
-        fs::write(&path, content).unwrap();
-        Input::file(&path).unwrap()
-    }
-
-    fn pairs(records: &[(String, String)]) -> Vec<(&str, &str)> {
-        records
-            .iter()
-            .map(|(logger, message)| (logger.as_str(), message.as_str()))
-            .collect()
-    }
-
-    #[test]
-    fn files_are_read_in_their_order_and_each_names_the_logger_of_its_text() {
-        let folder = tempfile::tempdir().unwrap();
-        let (fed, records) = run(vec![
-            file(
-                folder.path(),
-                "b.log",
-                b"\xef\xbb\xbffirst\r\nlast without end",
-            ),
-            file(folder.path(), "empty", b""),
-            file(
-                folder.path(),
-                "a.jsonl",
-                b"\0\0{\"msg\":\"m\",\"name\":\"svc\"}\n\nnowhere\nlate\n{\"level\":\"debug\"}\n",
-            ),
-        ]);
-        assert_eq!(
-            pairs(&records),
-            [
-                ("b.log", "first"),
-                ("b.log", "last without end"),
-                ("svc", "m"),
-                ("a.jsonl", "nowhere"),
-                ("a.jsonl", "late"),
-                ("a.jsonl", ""),
-            ]
-        );
-        assert_eq!(
-            (fed.routed, fed.no_route, fed.refused, fed.below_level),
-            (3, 1, 1, 1)
-        );
-        assert_eq!((fed.lines.json, fed.lines.text, fed.lines.empty), (2, 4, 1));
-        assert_eq!(fed.nul_bytes, 2);
-        assert!(fed.unread.is_empty() && !fed.stopped);
-    }
-
-    #[test]
-    fn a_stop_takes_what_was_read_and_opens_no_further_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let (fed, records) = run(vec![
-            file(folder.path(), "one", b"a\nstop\nb\nunfinished"),
-            file(folder.path(), "two", b"never"),
-        ]);
-        let messages: Vec<_> = records
-            .iter()
-            .map(|(_, message)| message.as_str())
-            .collect();
-        assert_eq!(messages, ["a", "stop", "b", "unfinished"]);
-        assert_eq!((fed.routed, fed.lines.text), (4, 4));
-        assert!(fed.stopped);
-    }
-
-    /// Takes nothing before the end of the inputs has been seen.
-    struct AfterTheEnd<'a>(&'a Cell<bool>, u32);
-
-    impl Sink for AfterTheEnd<'_> {
-        fn take(&mut self, _: &ParsedLine<'_>, _: &str) -> Taken {
-            assert!(
-                self.0.get(),
-                "a line waited for room, and the end was not known"
-            );
-            self.1 += 1;
-            Taken::Routed
-        }
-    }
-
-    #[test]
-    fn the_end_of_a_short_input_is_known_before_its_lines_wait_for_room() {
-        let folder = tempfile::tempdir().unwrap();
-        let lines = "line\n".repeat(20_000);
-        let inputs = vec![file(folder.path(), "short", lines.as_bytes())];
-        let (stop, _stopper) = Stop::new().unwrap();
-        let ended = Cell::new(false);
-        let mut sink = AfterTheEnd(&ended, 0);
-        let feed = Feed {
-            inputs,
-            limit: 256 * 1024,
-            stop: &stop,
-            progress: &Mutex::default(),
-            at_end: &|| ended.set(true),
-        };
-        feed.run(&mut sink);
-        assert_eq!(sink.1, 20_000);
-    }
-
-    #[test]
-    fn a_file_that_is_gone_when_its_turn_comes_is_noted_and_the_next_one_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let gone = file(folder.path(), "gone", b"x");
-        fs::remove_file(folder.path().join("gone")).unwrap();
-        let (fed, records) = run(vec![gone, file(folder.path(), "next", b"y")]);
-        assert_eq!(pairs(&records), [("next", "y")]);
-        assert_eq!(fed.unread.len(), 1);
-        assert!(fed.unread[0].contains("gone: "), "{:?}", fed.unread);
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_refused_before_anything_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = Input::file(&folder.path().join("none")).unwrap_err();
-        assert!(error.to_string().starts_with("cannot read "));
-        let error = Input::file(folder.path()).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .ends_with("it is a folder; name the files in it")
-        );
-        assert_eq!(Input::file(Path::new("-")).unwrap().logger(), "stdin");
-    }
-
-    #[test]
-    fn a_named_pipe_is_read_once_and_to_its_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pipe");
-        let made = std::process::Command::new("mkfifo").arg(&path).status();
-        assert!(
-            made.is_ok_and(|status| status.success()),
-            "mkfifo makes a pipe"
-        );
-        let input = Input::file(&path).unwrap();
-        let writer = std::thread::spawn(move || fs::write(path, "through the pipe\n"));
-        let (_, records) = run(vec![input]);
-        writer.join().unwrap().unwrap();
-        assert_eq!(pairs(&records), [("pipe", "through the pipe")]);
-    }
-}
+mod tests;

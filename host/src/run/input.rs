@@ -5,26 +5,58 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use super::stop::Stop;
+use super::packed::{self, Packed};
+use super::raw::Raw;
+use super::stop::{Stop, Waited};
 
 /// The logger of text lines that come from standard input.
 const STDIN: &str = "stdin";
 
 /// One source of lines.
+///
+/// What is compressed with gzip or zstd is found out from its first bytes, and read as what it was.
 #[derive(Debug)]
 pub struct Input {
     name: String,
     logger: String,
     source: Source,
+    /// Its length when it was named, where it is a file.
+    size: Option<u64>,
+    taken: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
 enum Source {
-    Stdin(io::Stdin),
+    Stdin,
     /// Opened when its turn comes, so that any number of files can be named.
-    Waiting(PathBuf),
-    File(File),
+    File(PathBuf),
+    /// Its first bytes decide what it is.
+    Opened {
+        raw: Raw,
+        head: Vec<u8>,
+    },
+    /// `head[given..]` was read before, and comes first.
+    Plain {
+        raw: Raw,
+        head: Vec<u8>,
+        given: usize,
+    },
+    Packed(Packed),
+}
+
+/// What a read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// So many bytes; 0 at the end.
+    Bytes(usize),
+    /// Nothing for so long.
+    Idle,
+    /// The stop was asked for.
+    Stopped,
 }
 
 /// A file that cannot be read, and why.
@@ -56,7 +88,9 @@ impl Input {
         Input {
             name: "standard input".to_owned(),
             logger: STDIN.to_owned(),
-            source: Source::Stdin(io::stdin()),
+            source: Source::Stdin,
+            size: None,
+            taken: Arc::default(),
         }
     }
 
@@ -72,11 +106,11 @@ impl Input {
             path: path.to_owned(),
             error,
         };
-        let kind = path.metadata().map_err(refuse)?.file_type();
-        if kind.is_dir() {
+        let metadata = path.metadata().map_err(refuse)?;
+        if metadata.is_dir() {
             return Err(refuse(io::ErrorKind::IsADirectory.into()));
         }
-        if kind.is_file() {
+        if metadata.is_file() {
             // Not for a named pipe: whoever writes to it would see it closed.
             File::open(path).map_err(refuse)?;
         }
@@ -84,7 +118,9 @@ impl Input {
         Ok(Input {
             name: path.display().to_string(),
             logger: logger.unwrap_or_default().into_owned(),
-            source: Source::Waiting(path.to_owned()),
+            source: Source::File(path.to_owned()),
+            size: metadata.is_file().then_some(metadata.len()),
+            taken: Arc::default(),
         })
     }
 
@@ -100,61 +136,111 @@ impl Input {
 
     /// Whether somebody would have to type what is read.
     pub fn is_terminal(&self) -> bool {
-        match &self.source {
-            Source::Stdin(stdin) => stdin.is_terminal(),
-            Source::Waiting(_) | Source::File(_) => false,
+        matches!(self.source, Source::Stdin) && io::stdin().is_terminal()
+    }
+
+    /// Whether it is a file, which can grow.
+    pub fn can_be_followed(&self) -> bool {
+        self.size.is_some()
+    }
+
+    /// The file to follow, unless it is compressed: such a file is read, and has an end.
+    pub(super) fn path(&self) -> Option<&Path> {
+        let Source::File(path) = &self.source else {
+            return None;
+        };
+        let mut head = Vec::new();
+        let file = File::open(path).and_then(|file| file.take(4).read_to_end(&mut head));
+        let packed = file.is_ok() && packed::kind(&head).is_some();
+        (self.can_be_followed() && !packed).then_some(path)
+    }
+
+    /// How many bytes there were when it was named; `None` where that says nothing.
+    pub(super) fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// Counts the bytes that are read from it, before they are unpacked.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Waits for bytes and reads some. Waits no longer than `most`, where the input is plain.
+    ///
+    /// # Errors
+    /// Those of the read, and compressed data that is damaged or cut short.
+    pub(super) fn read(
+        &mut self,
+        room: &mut [u8],
+        stop: &Stop,
+        most: Option<Duration>,
+    ) -> io::Result<Taken> {
+        loop {
+            match &mut self.source {
+                Source::Stdin => self.open(Raw::stdin()?),
+                Source::File(path) => {
+                    let raw = Raw::file(File::open(path)?);
+                    self.open(raw);
+                }
+                Source::Opened { raw, head } => {
+                    match raw.wait(stop, most)? {
+                        Waited::Ready => {}
+                        Waited::Idle => return Ok(Taken::Idle),
+                        Waited::Stopped => return Ok(Taken::Stopped),
+                    }
+                    let read = raw.read(room)?;
+                    head.extend_from_slice(&room[..read]);
+                    if read == 0 || !packed::may_begin(head) {
+                        self.decide(stop)?;
+                    }
+                }
+                Source::Plain { head, given, .. } if *given < head.len() => {
+                    let count = room.len().min(head.len() - *given);
+                    room[..count].copy_from_slice(&head[*given..*given + count]);
+                    *given += count;
+                    return Ok(Taken::Bytes(count));
+                }
+                Source::Plain { raw, .. } => {
+                    return match raw.wait(stop, most)? {
+                        Waited::Ready => raw.read(room).map(Taken::Bytes),
+                        Waited::Idle => Ok(Taken::Idle),
+                        Waited::Stopped => Ok(Taken::Stopped),
+                    };
+                }
+                Source::Packed(packed) => return packed.read(room),
+            }
         }
     }
 
-    /// Waits for bytes and reads some; `None` when `stop` was asked for before there were any.
-    ///
-    /// # Errors
-    /// Those of the read; an interrupted one is repeated.
-    pub(super) fn read(&mut self, room: &mut [u8], stop: &Stop) -> io::Result<Option<usize>> {
-        loop {
-            let read = match &mut self.source {
-                Source::Stdin(stdin) => {
-                    if !stop.wait_for(&*stdin)? {
-                        return Ok(None);
-                    }
-                    stdin.lock().read(room)
-                }
-                Source::Waiting(path) => {
-                    self.source = Source::File(File::open(path)?);
-                    continue;
-                }
-                Source::File(file) => {
-                    if !stop.wait_for(&*file)? {
-                        return Ok(None);
-                    }
-                    file.read(room)
-                }
-            };
-            match read {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => return read.map(Some),
-            }
-        }
+    fn open(&mut self, mut raw: Raw) {
+        raw.count(Arc::clone(&self.taken));
+        let head = Vec::new();
+        self.source = Source::Opened { raw, head };
+    }
+
+    /// The first bytes are known.
+    fn decide(&mut self, stop: &Stop) -> io::Result<()> {
+        let Source::Opened { raw, head } = std::mem::replace(&mut self.source, Source::Stdin)
+        else {
+            return Ok(());
+        };
+        self.source = match packed::kind(&head) {
+            Some(kind) => Source::Packed(Packed::new(kind, head, raw, stop.clone())?),
+            None => Source::Plain {
+                raw,
+                head,
+                given: 0,
+            },
+        };
+        Ok(())
     }
 
     /// Whether a read would not wait now.
     pub(super) fn is_ready(&self) -> bool {
         match &self.source {
-            Source::Stdin(stdin) => is_ready(stdin),
-            Source::Waiting(_) => false,
-            Source::File(file) => is_ready(file),
+            Source::Stdin | Source::File(_) | Source::Opened { .. } => false,
+            Source::Plain { raw, head, given } => *given < head.len() || raw.is_ready(),
+            Source::Packed(packed) => packed.is_file(),
         }
     }
-}
-
-#[cfg(unix)]
-fn is_ready(input: &impl std::os::fd::AsFd) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let mut ready = [PollFd::new(input, PollFlags::IN)];
-    matches!(poll(&mut ready, Some(&Timespec::default())), Ok(1))
-}
-
-#[cfg(not(unix))]
-fn is_ready<T>(_: &T) -> bool {
-    false
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,10 +15,11 @@ use super::account::{Account, TargetAccount};
 use super::feed::{Fed, Feed};
 use super::input::Input;
 use super::output::{CLOSED_OUTPUT, Output};
+use super::progress::{Pace, Progress};
 use super::sink::PipelineSink;
 use super::stop::{Stop, Stopper};
 use crate::config::{PipelineSpec, Problem};
-use crate::lines::MAX_LOGGER;
+use crate::lines::{MAX_LOGGER, Options};
 use crate::pipeline::Link;
 use crate::reload::Generation;
 use crate::stage::{Event, EventKind, TargetRow};
@@ -40,6 +41,12 @@ pub struct Job {
     pub pipeline: Source,
     /// Where the lines come from, in this order.
     pub inputs: Vec<Input>,
+    /// Whether files are read on as they grow, all at once, until the stop.
+    pub follow: bool,
+    /// How lines are read.
+    pub options: Options,
+    /// Whether [`Notice::Progress`] is told now and then.
+    pub progress: bool,
     /// How long the targets get at the end, or after a stop, to deliver what they hold.
     pub deadline: Duration,
     /// Whoever sends through this asks for the pipeline's file to be read again.
@@ -63,6 +70,8 @@ pub enum Source {
 /// What a run says while it lasts.
 #[derive(Debug)]
 pub enum Notice<'a> {
+    /// How far the reading is.
+    Progress(&'a Progress),
     /// Something works in the pipeline and is hardly meant.
     Warning(&'a Problem),
     /// Something happened at a target.
@@ -102,15 +111,27 @@ impl Job {
         link.attach(host.pipeline());
         output.watch();
         let host = Arc::new(host);
-        reload_when_asked(self.reloads, Arc::downgrade(&host), tell)
+        reload_when_asked(self.reloads, Arc::downgrade(&host), Arc::clone(&tell))
             .map_err(|error| Error::system("the thread that reloads", error))?;
         let limit = max_record(&host).saturating_sub(AROUND_A_LINE);
-        let feeding = Feeding::start(self.inputs, limit, stop, PipelineSink::new(&host))
-            .map_err(|error| Error::system("the thread that reads", error))?;
+        let mut pace = Pace::new(&self.inputs, self.follow);
+        let told = Arc::clone(&tell);
+        let shown = self.progress && !output.is_shown();
+        let feeding = Feeding::start(
+            (self.inputs, self.follow, self.options),
+            limit,
+            stop,
+            PipelineSink::new(&host),
+        )
+        .map_err(|error| Error::system("the thread that reads", error))?;
         let news = feeding.news.clone();
         stopper.on_ask(move || drop(news.send(News::Ending)));
 
-        let left = feeding.wait(self.deadline);
+        let left = feeding.wait(self.deadline, &mut |fed| {
+            if shown {
+                told(&Notice::Progress(&pace.step(fed, Instant::now())));
+            }
+        });
         let deadline = match stopper.reason() {
             Some(CLOSED_OUTPUT) if output.is_all() => left.min(FOR_NOBODY),
             _ => left,
@@ -210,7 +231,7 @@ struct Feeding {
 
 impl Feeding {
     fn start(
-        inputs: Vec<Input>,
+        (inputs, follow, options): (Vec<Input>, bool, Options),
         limit: usize,
         stop: Stop,
         mut sink: PipelineSink,
@@ -221,6 +242,8 @@ impl Feeding {
         let read = move || {
             let feed = Feed {
                 inputs,
+                follow,
+                options: Arc::new(options),
                 limit,
                 stop: &stop,
                 progress: &theirs,
@@ -241,21 +264,32 @@ impl Feeding {
     }
 
     /// Waits until everything that was read is on its way; once that is all there will be, no longer
-    /// than half of `deadline`. Returns what is left of it.
-    fn wait(&self, deadline: Duration) -> Duration {
-        if let Ok(News::Fed) | Err(_) = self.arrived.recv() {
-            return deadline;
-        }
-        let ending = Instant::now();
-        let until = ending + deadline / 2;
+    /// than half of `deadline`. Returns what is left of it. Calls `tick` now and then.
+    fn wait(&self, deadline: Duration, tick: &mut dyn FnMut(&Fed)) -> Duration {
+        let mut ending: Option<Instant> = None;
+        let mut next = Instant::now() + Pace::STEP;
         loop {
+            let until = ending.map_or(next, |ending| next.min(ending + deadline / 2));
             let left = until.saturating_duration_since(Instant::now());
             match self.arrived.recv_timeout(left) {
-                // An end that is followed by a stop.
-                Ok(News::Ending) => {}
-                Ok(News::Fed) | Err(_) => return deadline.saturating_sub(ending.elapsed()),
+                // A stop may follow an end.
+                Ok(News::Ending) => drop(ending.get_or_insert_with(Instant::now)),
+                Ok(News::Fed) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    if ending.is_some_and(|ending| ending.elapsed() >= deadline / 2) {
+                        break;
+                    }
+                    next = Instant::now() + Pace::STEP;
+                    tick(&self.fed());
+                }
             }
         }
+        deadline.saturating_sub(ending.map_or(Duration::ZERO, |ending| ending.elapsed()))
+    }
+
+    fn fed(&self) -> Fed {
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.clone()
     }
 
     /// What was read. A thread that hangs in the operating system, opening a pipe that nobody writes
@@ -270,8 +304,7 @@ impl Feeding {
                 Ok(News::Fed) | Err(_) => break,
             }
         }
-        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        progress.clone()
+        self.fed()
     }
 }
 
@@ -330,6 +363,7 @@ impl Ended<'_> {
         }
         Account {
             lines: fed.lines,
+            firsts: fed.firsts,
             nul_bytes: fed.nul_bytes,
             routed: fed.routed.saturating_sub(in_rings + self.nowhere),
             below_level: fed.below_level,

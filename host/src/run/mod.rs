@@ -3,7 +3,7 @@
 //! A [`Job`] has a thread that reads: it cuts inputs into lines, makes records of them and hands each
 //! to the pipeline once every queue that it is routed to has room. So it reads no faster than the
 //! slowest target takes, holds a line and what the queues may hold, and drops nothing for want of
-//! room. A [`Stop`] ends the reading within moments, from any state.
+//! room. Files are read one after the other; those that are followed, all at once. A [`Stop`] ends the reading within moments, from any state.
 //!
 //! The pipeline may change while the run lasts. A line goes by the routes that are in force when it is
 //! read; what waits for room at a target that is taken away goes by the new ones.
@@ -13,17 +13,23 @@
 
 mod account;
 mod feed;
+mod follow;
 mod input;
 mod job;
 mod output;
+mod packed;
+mod progress;
+mod raw;
 mod report;
 mod sink;
 mod stop;
+mod tail;
 
 pub use account::{Account, TargetAccount};
 pub use feed::{Fed, Feed, Sink, Taken};
 pub use input::{Input, InputError};
 pub use job::{Job, Notice, Source};
+pub use progress::Progress;
 pub use sink::PipelineSink;
 pub use stop::{Stop, Stopper};
 

@@ -1,5 +1,6 @@
 //! Standard output that nobody reads any more.
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -44,6 +45,12 @@ impl Output {
     /// Whether the pipeline writes there and nowhere else.
     pub(super) fn is_all(&self) -> bool {
         self.asks(|pipeline| pipeline.targets().values().all(is_stdout))
+    }
+
+    /// Whether records are shown on a terminal.
+    pub(super) fn is_shown(&self) -> bool {
+        std::io::stdout().is_terminal()
+            && self.asks(|pipeline| pipeline.targets().values().any(is_stdout))
     }
 
     fn asks(&self, what: impl Fn(&PipelineSpec) -> bool) -> bool {

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use anstyle::{AnsiColor, Style};
 
 use super::account::Account;
+use crate::lines::Oddity;
 
 const HEADING: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -31,34 +32,51 @@ impl Account {
         let lines = &self.lines;
         write!(
             out,
-            "{HEADING}read {}{HEADING:#} in {:.1?}: {} JSON, {} text",
+            "{HEADING}read {}{HEADING:#} in {:.1?}: {} JSON",
             records(self.read()),
             self.elapsed,
             lines.json,
-            lines.text
         )?;
+        for (count, what) in [(lines.logfmt, "logfmt"), (lines.syslog, "syslog")] {
+            if count > 0 {
+                write!(out, ", {count} {what}")?;
+            }
+        }
+        write!(out, ", {} text", lines.text)?;
+        if lines.joined > 0 {
+            write!(out, " of {}", counted(lines.text + lines.joined, "line"))?;
+        }
         if lines.empty > 0 {
             write!(out, "; {} blank", counted(lines.empty, "line"))?;
         }
         out.push('\n');
-        for (count, what) in [
-            (lines.truncated, "cut: longer than max_record"),
-            (lines.not_utf8, "not UTF-8: bytes replaced"),
-            (lines.broken_json, "broken JSON: kept as text"),
-            (lines.too_deep, "JSON nested too deep: kept as text"),
-            (lines.too_large, "JSON too large once decoded: kept as text"),
-            (
-                lines.time_unread,
-                "with a time that is none for certain: kept as a field, and the time of reading taken",
-            ),
-            (
-                lines.level_unread,
-                "with a level that is not known: kept as a field, and info taken",
-            ),
-        ] {
-            if count > 0 {
-                writeln!(out, "  {NOTE}{} {what}{NOTE:#}", counted(count, "line"))?;
+        for oddity in Oddity::ALL {
+            let count = lines.of(oddity);
+            if count == 0 {
+                continue;
             }
+            let what = match oddity {
+                Oddity::Truncated => "cut: longer than max_record",
+                Oddity::NotUtf8 => "not UTF-8: bytes replaced",
+                Oddity::BrokenJson => "broken JSON: kept as text",
+                Oddity::BrokenSyslog => "broken syslog: kept as text",
+                Oddity::TooDeep => "JSON nested too deep: kept as text",
+                Oddity::TooLarge => "too large once decoded: kept as text",
+                Oddity::OtherFormat => "not in the format asked for: kept as text",
+                Oddity::TimeUnread => {
+                    "with a time that is none for certain: kept as it is, and the time of reading \
+                     taken (--zone says what a time without a zone means)"
+                }
+                Oddity::LevelUnread => {
+                    "with a level that is not known: kept as a field, and info taken"
+                }
+            };
+            write!(out, "  {NOTE}{} {what}", counted(count, "line"))?;
+            if let Some((_, place)) = self.firsts.iter().find(|(other, _)| *other == oddity) {
+                let first = if count == 1 { "" } else { "first " };
+                write!(out, " ({first}{place})")?;
+            }
+            writeln!(out, "{NOTE:#}")?;
         }
         if self.nul_bytes > 0 {
             let bytes = counted(self.nul_bytes, "NUL byte");
@@ -255,8 +273,16 @@ mod tests {
     #[test]
     fn what_was_lost_and_what_was_unusual_is_named() {
         let account = Account {
+            firsts: vec![
+                (Oddity::BrokenJson, "app.log:17".to_owned()),
+                (Oddity::Truncated, "b.log:1".to_owned()),
+            ],
             lines: LineCounts {
                 json: 10,
+                logfmt: 2,
+                syslog: 1,
+                text: 4,
+                joined: 5,
                 empty: 2,
                 truncated: 1,
                 not_utf8: 2,
@@ -268,6 +294,7 @@ mod tests {
                 ..LineCounts::default()
             },
             nul_bytes: 1,
+            no_route: 7,
             routed: 10,
             targets: vec![
                 TargetAccount {
@@ -289,17 +316,17 @@ mod tests {
         assert!(account.balances() && !account.is_complete());
         let text = plain(&account);
         for part in [
-            "; 2 lines blank\n",
-            "1 line cut",
+            ": 10 JSON, 2 logfmt, 1 syslog, 4 text of 9 lines; 2 lines blank\n",
+            "1 line cut: longer than max_record (b.log:1)\n",
             "2 lines not UTF-8",
-            "3 lines broken JSON",
+            "3 lines broken JSON: kept as text (first app.log:17)\n",
             "4 lines JSON nested too deep",
-            "5 lines JSON too large",
+            "5 lines too large",
             "6 lines with a time",
             "7 lines with a level",
             "1 NUL byte passed over",
-            "\ntarget  routed  taken over  delivered",
-            "\nrescue       0           4          4",
+            "\ntarget    routed  taken over  delivered",
+            "\nrescue         0           4          4",
             "\napp: 1 record lost: exhausted\n",
             "\napp: 2 records may have been written",
             "\napp: last failure: connection refused\n",

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// Waits for input, unless it is told to stop.
+#[derive(Clone)]
 pub struct Stop {
     shared: Arc<Shared>,
     /// Readable once the stop has been asked for.
@@ -12,7 +14,18 @@ pub struct Stop {
         not(unix),
         expect(dead_code, reason = "there is no poll to hand it to")
     )]
-    bell: PipeReader,
+    bell: Arc<PipeReader>,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// There is input, or its end.
+    Ready,
+    /// The time was over.
+    Idle,
+    /// The stop was asked for.
+    Stopped,
 }
 
 /// Asks for a [`Stop`]. The first reason is kept, and asking again changes nothing.
@@ -50,6 +63,7 @@ impl Stop {
             }),
         });
         let stopper = Stopper(Arc::clone(&shared));
+        let bell = Arc::new(bell);
         Ok((Stop { shared, bell }, stopper))
     }
 
@@ -58,20 +72,28 @@ impl Stop {
         self.shared.reason.get().is_some()
     }
 
-    /// Waits until `input` can be read without blocking; `false` when the stop comes first.
+    /// Waits until `input` can be read without blocking, the stop is asked for, or `most` is over.
     #[cfg(unix)]
-    pub(super) fn wait_for(&self, input: &impl std::os::fd::AsFd) -> io::Result<bool> {
-        use rustix::event::{PollFd, PollFlags, poll};
+    pub(super) fn wait_for(
+        &self,
+        input: &impl std::os::fd::AsFd,
+        most: Option<Duration>,
+    ) -> io::Result<Waited> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let mut ready = [
             PollFd::new(input, PollFlags::IN),
-            PollFd::new(&self.bell, PollFlags::IN),
+            PollFd::new(&*self.bell, PollFlags::IN),
         ];
+        let most = most.and_then(|most| Timespec::try_from(most).ok());
         loop {
             if self.is_asked() {
-                return Ok(false);
+                return Ok(Waited::Stopped);
             }
-            match poll(&mut ready, None) {
-                Ok(_) => return Ok(!self.is_asked()),
+            match poll(&mut ready, most.as_ref()) {
+                Ok(_) if self.is_asked() => return Ok(Waited::Stopped),
+                Ok(0) => return Ok(Waited::Idle),
+                Ok(_) => return Ok(Waited::Ready),
+                // A signal; whoever waits for a time waits it anew.
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -80,8 +102,12 @@ impl Stop {
 
     /// Where there is no poll, a read that has begun is waited for.
     #[cfg(not(unix))]
-    pub(super) fn wait_for<T>(&self, _: &T) -> io::Result<bool> {
-        Ok(!self.is_asked())
+    pub(super) fn wait_for<T>(&self, _: &T, _: Option<Duration>) -> io::Result<Waited> {
+        Ok(if self.is_asked() {
+            Waited::Stopped
+        } else {
+            Waited::Ready
+        })
     }
 }
 
@@ -142,18 +168,21 @@ mod tests {
         let (input, mut output) = io::pipe().unwrap();
         let (stop, stopper) = Stop::new().unwrap();
         output.write_all(b"x").unwrap();
-        assert!(stop.wait_for(&input).unwrap());
+        assert_eq!(stop.wait_for(&input, None).unwrap(), Waited::Ready);
 
         let (idle, _keep) = io::pipe().unwrap();
+        let moment = Some(Duration::from_millis(1));
+        assert_eq!(stop.wait_for(&idle, moment).unwrap(), Waited::Idle);
         let theirs = stopper.clone();
         let asking = std::thread::spawn(move || {
             let first = theirs.ask("SIGTERM");
             (first, theirs.ask("SIGINT"))
         });
-        assert!(!stop.wait_for(&idle).unwrap());
+        assert_eq!(stop.wait_for(&idle, None).unwrap(), Waited::Stopped);
         assert_eq!(asking.join().unwrap(), (true, false));
         assert_eq!(stopper.reason(), Some("SIGTERM"));
-        assert!(!stop.wait_for(&input).unwrap(), "input that came too late");
+        let late = stop.wait_for(&input, None).unwrap();
+        assert_eq!(late, Waited::Stopped, "input that came too late");
     }
 
     #[test]
@@ -161,7 +190,7 @@ mod tests {
         let (input, output) = io::pipe().unwrap();
         drop(output);
         let (stop, _stopper) = Stop::new().unwrap();
-        assert!(stop.wait_for(&input).unwrap());
+        assert_eq!(stop.wait_for(&input, None).unwrap(), Waited::Ready);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod check;
 #[cfg(unix)]
 mod control;
 mod help;
+mod lines;
 mod plan;
 mod plugins;
 mod replay;

@@ -3,11 +3,34 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+
+/// Whether the last line of the terminal is one that the next words take the place of.
+static PASSING: Mutex<bool> = Mutex::new(false);
+
+/// Takes the place of what was shown so before; for a terminal only.
+pub(crate) fn passing(text: impl Display) {
+    let mut passing = PASSING.lock().unwrap_or_else(PoisonError::into_inner);
+    *passing = true;
+    let mut err = anstream::stderr();
+    drop(write!(err, "\r{ERASE}rolog: {text}").and_then(|()| err.flush()));
+}
+
+/// Makes room for words that stay.
+fn clear() {
+    let mut passing = PASSING.lock().unwrap_or_else(PoisonError::into_inner);
+    if std::mem::take(&mut *passing) {
+        drop(write!(anstream::stderr(), "\r{ERASE}"));
+    }
+}
+
+/// Erases the line, to its end.
+const ERASE: &str = "\u{1b}[K";
 
 /// Something that is wrong.
 pub(crate) fn error(text: impl Display) {
@@ -32,6 +55,7 @@ pub(crate) fn note(text: impl Display) {
 
 /// Styled text for standard error, without colours where that is no terminal.
 pub(crate) fn aside(text: &str) {
+    clear();
     drop(anstream::stderr().write_all(text.as_bytes()));
 }
 
@@ -42,6 +66,7 @@ pub(crate) fn answer(text: &str) {
 }
 
 fn line(mut out: impl Write, text: std::fmt::Arguments<'_>) {
+    clear();
     let written: io::Result<()> = writeln!(out, "{text}");
     drop(written);
 }

@@ -1,5 +1,6 @@
 //! `rolog run`: log lines through a pipeline.
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::mpsc::channel;
 
@@ -34,6 +35,9 @@ fn try_run(args: &Run) -> Result<Account, Refused> {
     let job = Job {
         pipeline,
         inputs: inputs(args)?,
+        follow: args.reading.follow,
+        options: args.reading.options(),
+        progress: !args.quiet && !args.reading.no_progress && io::stderr().is_terminal(),
         deadline: args.deadline,
         reloads,
     };
@@ -47,6 +51,9 @@ fn try_run(args: &Run) -> Result<Account, Refused> {
 }
 
 fn inputs(args: &Run) -> Result<Vec<Input>, Refused> {
+    if args.reading.follow {
+        return followed(args);
+    }
     if args.files.is_empty() {
         let stdin = Input::stdin();
         if stdin.is_terminal() {
@@ -58,9 +65,30 @@ fn inputs(args: &Run) -> Result<Vec<Input>, Refused> {
     opened.collect::<Result<_, _>>().map_err(Refused::because)
 }
 
+/// Files that can grow.
+fn followed(args: &Run) -> Result<Vec<Input>, Refused> {
+    if args.files.is_empty() {
+        return Err(Refused::because("--follow: name the files to follow"));
+    }
+    let opened = args.files.iter().map(|path| {
+        let input = Input::file(path).map_err(Refused::because)?;
+        if input.can_be_followed() {
+            Ok(input)
+        } else {
+            Err(Refused::because(format_args!(
+                "--follow {}: only a file can be followed; what comes through a pipe is read as it \
+                 comes, without --follow",
+                path.display()
+            )))
+        }
+    });
+    opened.collect()
+}
+
 /// What happens meanwhile, for whoever wonders.
 fn tell(notice: &Notice<'_>) {
     match notice {
+        Notice::Progress(progress) => print::passing(progress),
         Notice::Warning(problem) => print::warning(problem),
         Notice::Event(event) => tell_event(event),
         Notice::Changed(generation) => print::note(generation),

@@ -6,8 +6,10 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
+mod reading;
 mod service;
 
+pub(crate) use reading::Reading;
 pub(crate) use service::{Generations, Reload, ReloadPlugins, Rollback, Service, Status};
 
 const STYLES: Styles = Styles::styled()
@@ -56,16 +58,23 @@ pub(crate) enum Command {
 }
 
 const RUN: &str = "\
-Each line is a record. An object of JSON gives its parts by their usual names:
+What each line is, is found out (or told by --format):
 
-  time     ts, time, timestamp, @timestamp: RFC 3339, or an epoch in s, ms, µs or ns
+  JSON     an object gives its parts by their usual names, see below; every other key is a field
+  logfmt   pairs like level=info msg=ready, read as JSON's are
+  syslog   RFC 5424 and RFC 3164, and the forms of syslog files: the tag names the logger
+  text     anything else; the line is the message, its head may tell the time and the level
+
+  time     ts, time, timestamp, @timestamp: RFC 3339 and its variants, an access log's, or an
+           epoch in s, ms, µs or ns
   level    level, severity, lvl, error_severity, log.level: a word, or a number as syslog,
            pino and bunyan write it
-  logger   logger, name, target, channel, log.logger
+  logger   logger, name, target, channel, log.logger; without one `stdin` or the file's name
   message  msg, message, event
 
-and every other key as a field, with its type. Any other line is the message of a record at info,
-from the logger `stdin` or the file's name. No line is lost: what cannot be read is kept as text.
+Lines of text that belong together, as a stack trace does, are one record (--join). What is
+compressed with gzip or zstd is unpacked. No line is lost: what cannot be read is kept as text,
+counted, and named in the account.
 
 Reading waits while a target's queue is full, so that nothing which was read is dropped for want of
 room. SIGINT (Ctrl-C) and SIGTERM end the reading; what was read is still delivered. A second one
@@ -87,6 +96,9 @@ Examples:
 
   Load yesterday's logs into the targets of a pipeline:
     rolog run -c pipeline.yaml app.log app.log.1
+
+  Send what a server writes, through the rotations of its log:
+    rolog run -c pipeline.yaml --follow --zone local /var/log/nginx/error.log
 
   Give a target that is down two minutes to come back at the end:
     my-service | rolog run -c pipeline.yaml --deadline 2m
@@ -115,6 +127,9 @@ pub(crate) struct Run {
     /// Print the account only when something was lost
     #[arg(short, long)]
     pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) reading: Reading,
 
     /// What to read, in this order; `-`, or no file at all, is standard input
     #[arg(value_name = "FILE")]
@@ -294,6 +309,28 @@ mod tests {
         };
         assert_eq!(run.deadline, Duration::from_secs(90));
         assert!(run.quiet && run.config.is_none() && run.files.len() == 2);
+        let cli = Cli::parse_from([
+            "rolog",
+            "run",
+            "-F",
+            "--zone",
+            "+01:00",
+            "--join",
+            "never",
+            "--message-key",
+            "what",
+            "--level",
+            "loud=error",
+            "--format",
+            "syslog",
+            "x",
+        ]);
+        let Command::Run(run) = cli.command else {
+            panic!("run")
+        };
+        let options = run.reading.options();
+        assert!(run.reading.follow && options.zone.is_some());
+        assert_eq!(options.format, rolog_host::lines::Format::Syslog);
         for wrong in ["30", "soon", "-1s", ""] {
             let error = Cli::try_parse_from(["rolog", "run", "--deadline", wrong]).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{wrong}");
