@@ -9,13 +9,17 @@
 //!       format: json             # json (default) or text
 //!       source: false            # true: each JSON line says where in the code it was logged
 //!       fsync: interval          # never, interval (default: within a second), or batch
-//!       rotate: { size: 64MiB, every: day, zone: Europe/Berlin }
+//!       rotate: { size: 64MiB, every: day }
+//!       zone: Europe/Berlin      # whose days those are, and those of dates in the path; default UTC
 //!       keep: { files: 30, age: 14d, bytes: 1GiB }
 //!       compress: zstd           # off (default), gzip or zstd
 //!       mode: "0640"             # of files that are made; existing ones may not allow more
 //!       owner: self              # whose an existing file has to be
 //!       lock: true               # keep a second process out (default)
 //! ```
+//!
+//! The path may be a template, `logs/{logger}/{date}.jsonl`: each record goes into the file that its
+//! logger, level, time or data name, always below `logs`, with `max_open` (64) files open at a time.
 //!
 //! The crate's README has each setting with its bounds. What it promises:
 //!
@@ -36,6 +40,10 @@
 //!   identity, so that two names of one file are found out; a second process is kept out by an
 //!   advisory lock, and told who has it.
 //!
+//! - **No value leads out of the base directory** of a template: what fills a hole is an ordinary piece
+//!   of a file name, whatever the record holds, and a link that leads out is not followed. A file in
+//!   trouble holds its own records and no others.
+//!
 //! Trouble is told apart: a full disk or quota is held until there is room (*full*), a permission that
 //! is missing (*auth*), a folder in the file's place (*not found*) and a second process (*unavailable*)
 //! are held until someone acts, anything else is retried.
@@ -47,12 +55,15 @@
 #![forbid(unsafe_code)]
 
 mod appender;
+mod batching;
+mod checks;
 mod commits;
 mod config;
 mod disk;
 mod lock;
 mod log;
-mod place;
+mod logs;
+mod path;
 mod rotate;
 mod target;
 mod trouble;

@@ -166,6 +166,14 @@ impl Log {
         open.map(|open| open.file.storage().handle()).transpose()
     }
 
+    /// The same, where somebody waits for the sync of each batch.
+    pub(crate) fn handle_if_awaited(&self) -> io::Result<Option<fs::File>> {
+        match self.rules.fsync {
+            Fsync::Batch => self.handle(),
+            Fsync::Never | Fsync::Interval => Ok(None),
+        }
+    }
+
     /// Brings what was written to the disk, where that was asked for at all.
     pub(crate) fn sync(&self) -> io::Result<()> {
         if self.rules.fsync != Fsync::Never
@@ -183,6 +191,18 @@ impl Log {
         self.open = None;
     }
 
+    /// Lets go of the file once everything is on the disk that has to be there.
+    pub(crate) fn close_synced(&mut self) {
+        if let Err(error) = self.sync() {
+            ::log::error!(
+                "cannot sync the old file of {}: {error}",
+                self.path.display()
+            );
+            self.commits.undo(|_| ());
+        }
+        self.close();
+    }
+
     /// Opens what is at the path, unless it is open.
     fn find(&mut self) -> io::Result<()> {
         if let Some(open) = &self.open
@@ -192,14 +212,7 @@ impl Log {
                 "{} was moved or deleted; going on in a new one",
                 self.path.display()
             );
-            if let Err(error) = self.sync() {
-                ::log::error!(
-                    "cannot sync the old file of {}: {error}",
-                    self.path.display()
-                );
-                self.commits.undo(|_| ());
-            }
-            self.close();
+            self.close_synced();
         }
         let access = &self.rules.access;
         let (open, new) = match &mut self.open {

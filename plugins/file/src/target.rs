@@ -10,17 +10,18 @@ use rolog_core::render::{Format, JsonLine, Renderer, TextLine};
 use rolog_plugin::Task;
 use rolog_plugin::prelude::*;
 
-use crate::config::{Compress, Config, Fsync, Keep, Size};
+use crate::batching::Way;
+use crate::checks::{self, Place};
+use crate::config::{Config, Fsync, Size};
 use crate::disk::{self, Access};
 use crate::log::Rules;
-use crate::rotate::{AT_WORK, Keeper, Schedule, is_rotated_name};
+use crate::path::Expander;
+use crate::rotate::{AT_WORK, Keeper, Schedule};
+use crate::trouble;
 use crate::writer::Writer;
-use crate::{place, trouble};
 
 /// How long what was written may wait for the disk under [`Fsync::Interval`].
 const SYNC_WITHIN: Duration = Duration::from_secs(1);
-/// Enough lines of the usual length for several pieces.
-const PREFERRED_BATCH: usize = 5000;
 
 /// The longest that the clock of a rotation is trusted: it may be set meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_mins(10);
@@ -29,6 +30,7 @@ const LOOK_AGAIN: Duration = Duration::from_mins(10);
 #[derive(Debug)]
 pub struct File {
     context: Context,
+    /// The file, or the directory of all of them.
     path: PathBuf,
     writer: Arc<Writer>,
     keeper: Arc<Keeper>,
@@ -49,72 +51,25 @@ impl Target for File {
     }
 
     fn validate(config: &Config, setup: &Setup) -> Result<Plan, ConfigError> {
-        let path = setup.resolve(&config.path);
-        if config.path.as_os_str().is_empty()
-            || config.path.as_os_str().as_encoded_bytes().ends_with(b"/")
-        {
-            return Err(ConfigError::at(
-                "path",
-                format!("`{}` names no file", config.path.display()),
-            )
-            .expected("the path of a file, such as logs/app.jsonl"));
-        }
-        if let Some(what) = disk::unfit(&path) {
-            let problem = ConfigError::at("path", format!("`{}` is {what}", path.display()));
-            return Err(problem.expected("the path of a file (`plugin: console` has the streams)"));
-        }
-        if config.source && config.format != Format::Json {
-            return Err(ConfigError::at(
-                "source",
-                "only JSON lines say where in the code they were logged",
-            )
-            .expected("`format: json`, or no `source`"));
-        }
-        let name = path.file_name().unwrap_or_default();
-        if is_rotated_name(name.as_encoded_bytes()) {
-            return Err(ConfigError::at(
-                "path",
-                format!("`{}` is the name of a rotated file", path.display()),
-            )
-            .expected("a name without a moment in it"));
-        }
-        if let Some(rotate) = &config.rotate
-            && rotate.size.is_none()
-            && rotate.every.is_none()
-        {
-            return Err(ConfigError::at("rotate", "it says nothing of when")
-                .expected("a `size`, or `every`, or both"));
-        }
-        let needless = [
-            ("keep", config.keep != Keep::default()),
-            ("compress", config.compress != Compress::Off),
-        ];
-        if let Some((setting, _)) = needless.iter().find(|(_, set)| *set)
-            && config.rotate.is_none()
-        {
-            return Err(
-                ConfigError::at(*setting, "without `rotate` there are no rotated files")
-                    .expected("a `rotate` beside it"),
-            );
-        }
-        let names = place::resources(&path).map_err(|error| {
-            ConfigError::at(
-                "path",
-                format!("cannot follow `{}`: {error}", path.display()),
-            )
-        })?;
-        let plan = Plan::new().preferred_batch(PREFERRED_BATCH);
-        Ok(names.into_iter().fold(plan, Plan::resource))
+        checks::check(config, setup)
     }
 
     async fn create(config: Config, context: Context) -> Result<Self, Failure> {
-        let path = context.setup().resolve(&config.path);
-        let checked = path.clone();
+        let place = Place::of(&config, context.setup())
+            .map_err(|problem| Failure::new(Class::Invalid, problem))?;
+        let path = place.path().to_path_buf();
+        let checked = place.clone();
         context
-            .spawn_blocking(move || disk::check(&checked))
+            .spawn_blocking(move || match checked {
+                Place::One(path) => disk::check(&path),
+                // A file of this name could be made there.
+                Place::Below(template) => disk::check(&template.base().join("-")),
+            })
             .await?
             .map_err(|error| trouble::failure("use", &path, &error))?;
         let durable = config.fsync != Fsync::Never;
+        let rotate = config.rotate.as_ref();
+        let every = rotate.and_then(|rotate| rotate.every);
         let rules = Arc::new(Rules {
             access: Access {
                 mode: config.mode,
@@ -123,20 +78,31 @@ impl Target for File {
                 durable,
             },
             fsync: config.fsync,
-            size: config.rotate.as_ref().and_then(|r| r.size).map(Size::bytes),
-            schedule: config
-                .rotate
-                .as_ref()
-                .and_then(|r| Some(Schedule::new(r.every?, r.zone.clone()))),
+            size: rotate.and_then(|rotate| rotate.size).map(Size::bytes),
+            schedule: every.map(|every| Schedule::new(every, config.zone.clone())),
         });
-        let keeper = Arc::new(Keeper::new(config.keep, config.compress, durable));
-        let writer = Writer::new(&path, rules, Arc::clone(&keeper), renderer(&config));
+        let (way, template) = match place {
+            Place::One(path) => (Way::One(path), None),
+            Place::Below(template) => {
+                let expander = Expander::new(template.clone(), config.zone.clone());
+                (Way::Many(expander), Some(template))
+            }
+        };
+        let keeper = Arc::new(Keeper::new(config.keep, config.compress, durable, template));
+        let kept = config.rotate.is_some();
+        let writer = Writer::new(
+            way,
+            config.max_open,
+            rules,
+            Arc::clone(&keeper),
+            renderer(&config),
+        );
         Ok(File {
             path,
             writer: Arc::new(writer),
             keeper,
             fsync: config.fsync,
-            kept: config.rotate.is_some(),
+            kept,
             context,
             beside: Mutex::default(),
         })

@@ -1,8 +1,8 @@
-//! Batches into a file: what an instance's calls share with the threads that do its work.
+//! Batches into files: what an instance's calls share with the threads that do its work.
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -10,19 +10,13 @@ use rolog_core::render::Renderer;
 use rolog_plugin::prelude::*;
 use tokio::sync::Notify;
 
+use crate::batching::{Part, State, Way};
 use crate::commits::{Commits, Synced};
 use crate::config::Fsync;
-use crate::log::{Log, Rules};
-use crate::rotate::{Family, Keeper};
+use crate::log::Rules;
+use crate::logs::Logs;
+use crate::rotate::Keeper;
 use crate::trouble;
-
-/// Lines are written in pieces of at least this size.
-const PIECE: usize = 256 * 1024;
-/// Where the next batch could fill the file, so much of it is rendered before it is decided which
-/// file it goes into.
-const AHEAD: usize = 4 * 1024 * 1024;
-/// A line is rarely so many times larger than the bytes of its record.
-const SWELLING: u64 = 8;
 
 /// Writes batches to files.
 #[derive(Debug)]
@@ -34,114 +28,99 @@ pub(crate) struct Writer {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
-struct State {
-    log: Log,
-    renderer: Renderer,
-    lines: Vec<u8>,
-}
-
-/// A batch that is written, and where it is to be synced.
-struct Written {
-    number: u64,
-    commits: Arc<Commits>,
-    file: io::Result<Option<fs::File>>,
+/// A part of a batch that is written, and where it is to be synced.
+pub(crate) struct Written {
+    pub(crate) number: u64,
+    pub(crate) commits: Arc<Commits>,
+    pub(crate) file: io::Result<Option<fs::File>>,
+    pub(crate) path: PathBuf,
 }
 
 impl Writer {
     pub(crate) fn new(
-        path: &Path,
+        way: Way,
+        most_open: usize,
         rules: Arc<Rules>,
         keeper: Arc<Keeper>,
         renderer: Renderer,
     ) -> Self {
+        let logs = Logs::new(Arc::clone(&rules), most_open);
         Writer {
             keeper,
             unsynced: Notify::new(),
-            state: Mutex::new(State {
-                log: Log::new(path.to_path_buf(), Arc::clone(&rules)),
-                renderer,
-                lines: Vec::new(),
-            }),
+            state: Mutex::new(State::new(way, logs, renderer)),
             rules,
         }
     }
 
-    /// Appends a batch, or leaves the file as it was.
+    /// Appends a batch. Each file gets all of its records or none.
     pub(crate) fn append(&self, batch: &Batch, attempt: &Attempt) -> Outcome {
-        let written = match self
-            .state()
-            .append(batch, attempt, &self.rules, &self.keeper)
-        {
-            Ok(written) => written,
-            Err(outcome) => return outcome,
-        };
+        let parts = self.state().append(batch, attempt, &self.keeper);
         self.unsynced.notify_one();
-        match written {
-            Some(written) => self.sync_batch(written),
-            None => Outcome::delivered(),
+        if self.rules.fsync != Fsync::Batch {
+            return together(
+                parts
+                    .into_iter()
+                    .map(|part| (part.records, part.written.err())),
+            );
         }
+        let synced = parts.into_iter().map(|part| {
+            let trouble = match part.written {
+                Ok(written) => self.sync_part(written).err(),
+                Err(outcome) => Some(outcome),
+            };
+            (part.records, trouble)
+        });
+        together(synced)
     }
 
     /// The state is not held while the disk is at work, so that other batches can be written.
-    fn sync_batch(&self, written: Written) -> Outcome {
+    fn sync_part(&self, written: Written) -> Result<(), Outcome> {
+        let trouble = |error: &io::Error| trouble::outcome("sync", &written.path, error);
         let file = match written.file {
             Ok(Some(file)) => file,
             // Closed since, and synced before that.
-            Ok(None) => return Outcome::delivered(),
-            Err(error) => return trouble::maybe_written(self.trouble("sync", &error)),
+            Ok(None) => return Ok(()),
+            Err(error) => return Err(trouble::maybe_written(trouble(&error))),
         };
         match written.commits.sync(written.number, &file) {
-            Synced::Yes => Outcome::delivered(),
+            Synced::Yes => Ok(()),
             Synced::Failed(error) => {
-                let outcome = self.trouble("sync", &error);
-                if self.state().log.undo() {
-                    outcome
+                let nothing_left = self.state().logs().undo(&written.commits);
+                Err(if nothing_left {
+                    trouble(&error)
                 } else {
-                    trouble::maybe_written(outcome)
-                }
+                    trouble::maybe_written(trouble(&error))
+                })
             }
             Synced::Lost => {
                 let error = io::Error::other("a sync failed that was for this batch too");
-                trouble::maybe_written(self.trouble("sync", &error))
+                Err(trouble::maybe_written(trouble(&error)))
             }
         }
     }
 
-    fn trouble(&self, doing: &str, error: &io::Error) -> Outcome {
-        trouble::outcome(doing, self.state().log.path(), error)
+    /// Opens the file where there is only one, and ends a torn line in it.
+    pub(crate) fn open(&self) -> io::Result<()> {
+        self.state().open(&self.keeper)
     }
 
-    /// Opens the file, and ends a torn line in it.
-    pub(crate) fn open(&self) -> io::Result<()> {
-        let mut state = self.state();
-        state.log.begin(0)?;
-        if let Some(family) = state.log.family() {
+    /// Lets go of all files.
+    pub(crate) fn close(&self) {
+        self.state().logs().close();
+    }
+
+    /// Puts aside the files for which it is time.
+    pub(crate) fn turn(&self) {
+        let aside = self.state().logs().turn();
+        for family in aside {
             self.keeper.look_after(family);
         }
-        Ok(())
-    }
-
-    /// Lets go of the file.
-    pub(crate) fn close(&self) {
-        self.state().log.close();
-    }
-
-    /// Puts the file aside if it is time for that.
-    pub(crate) fn turn(&self) {
-        let aside = self.state().log.turn_if_due();
-        self.aside(aside);
     }
 
     /// When that will be.
     pub(crate) fn next_turn(&self) -> Option<Timestamp> {
-        self.state().log.next_turn()
-    }
-
-    fn aside(&self, family: Option<Family>) {
-        if let Some(family) = family {
-            self.keeper.look_after(family);
-        }
+        self.state().logs().next_turn()
     }
 
     /// Resolves when something was written and not synced.
@@ -149,20 +128,28 @@ impl Writer {
         self.unsynced.notified().await;
     }
 
-    /// Brings what was written to the disk, where that was asked for at all. The file can be
+    /// Brings what was written to the disk, where that was asked for at all. The files can be
     /// written to meanwhile.
     pub(crate) fn sync(&self) -> io::Result<()> {
         if self.rules.fsync == Fsync::Never {
             return Ok(());
         }
-        let (handle, commits) = {
-            let state = self.state();
-            if !state.log.commits().is_due() {
-                return Ok(());
-            }
-            (state.log.handle()?, Arc::clone(state.log.commits()))
+        let due: Vec<_> = {
+            let mut state = self.state();
+            let logs = state.logs().iter().filter(|log| log.commits().is_due());
+            logs.map(|log| (log.handle(), Arc::clone(log.commits())))
+                .collect()
         };
-        handle.map_or(Ok(()), |file| commits.sync_what_there_is(&file))
+        let mut result = Ok(());
+        for (handle, commits) in due {
+            let synced = match handle {
+                Ok(Some(file)) => commits.sync_what_there_is(&file),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            result = result.and(synced);
+        }
+        result
     }
 
     /// A panic while the state was held leaves at worst a tail, which the next batch cuts off.
@@ -171,84 +158,35 @@ impl Writer {
     }
 }
 
-/// Why a batch was not written to its end.
-enum Stopped {
-    Cancelled,
-    Unreadable,
-    By(&'static str, io::Error),
-}
-
-impl State {
-    fn append(
-        &mut self,
-        batch: &Batch,
-        attempt: &Attempt,
-        rules: &Rules,
-        keeper: &Keeper,
-    ) -> Result<Option<Written>, Outcome> {
-        let written = self.write(batch, attempt, keeper);
-        // A record far larger than the others leaves no trace in memory.
-        self.lines.clear();
-        self.lines.shrink_to(2 * PIECE);
-        let outcome = match written {
-            Ok(()) => {
-                let number = self.log.commit();
-                return Ok((rules.fsync == Fsync::Batch).then(|| Written {
-                    number,
-                    commits: Arc::clone(self.log.commits()),
-                    file: self.log.handle(),
-                }));
-            }
-            Err(Stopped::Cancelled) => Outcome::retry(Failure::new(
-                Class::Cancelled,
-                "the attempt was cancelled, and what it had written was cut off again",
-            )),
-            Err(Stopped::Unreadable) => Outcome::refused(Failure::new(
-                Class::Invalid,
-                "the batch holds a record that this version cannot read",
-            )),
-            Err(Stopped::By(doing, error)) => trouble::outcome(doing, self.log.path(), &error),
-        };
-        Err(self.log.take_back(outcome))
-    }
-
-    fn write(&mut self, batch: &Batch, attempt: &Attempt, keeper: &Keeper) -> Result<(), Stopped> {
-        let State {
-            log,
-            renderer,
-            lines,
-        } = self;
-        let view = batch.view();
-        let mut unread = view.len();
-        let nearly_full = log.is_nearly_full(batch.bytes().len() as u64 * SWELLING);
-        let piece = if nearly_full { AHEAD } else { PIECE };
-        let mut begun = false;
-        let mut write = |lines: &mut Vec<u8>| {
-            if attempt.is_cancelled() {
-                return Err(Stopped::Cancelled);
-            }
-            if !begun {
-                begun = true;
-                let aside = log.begin(lines.len() as u64);
-                if let Some(family) = aside.map_err(|error| Stopped::By("open", error))? {
-                    keeper.look_after(family);
-                }
-            }
-            let written = log.put(lines);
-            lines.clear();
-            written.map_err(|error| Stopped::By("write to", error))
-        };
-        lines.clear();
-        for record in view.records() {
-            renderer.line(&record, lines);
-            unread -= 1;
-            if lines.len() >= piece {
-                write(lines)?;
-            }
-        }
-        match unread {
-            0 => write(lines),
-            _ => Err(Stopped::Unreadable),
+/// What became of a batch whose parts had this trouble, or none. The first trouble is told; the
+/// records of all that had any remain.
+fn together(parts: impl Iterator<Item = (Part, Option<Outcome>)>) -> Outcome {
+    let mut told = None;
+    let mut remaining = Vec::new();
+    let mut whole = false;
+    let mut maybe = false;
+    for (part, trouble) in parts {
+        let Some(trouble) = trouble else { continue };
+        maybe |= trouble
+            .failure()
+            .is_some_and(|failure| failure.maybe_written);
+        told.get_or_insert(trouble);
+        match part {
+            Part::Whole => whole = true,
+            Part::Records(records) => remaining.extend(records),
         }
     }
+    let Some(told) = told else {
+        return Outcome::delivered();
+    };
+    let told = if maybe {
+        trouble::maybe_written(told)
+    } else {
+        told
+    };
+    if whole {
+        return told;
+    }
+    remaining.sort_unstable();
+    told.only(remaining)
 }

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use rolog_core::render::Format;
 use serde::Deserialize;
 
+use crate::zone::Zone;
+
 pub use access::{Mode, Owner};
 pub use amount::{Size, Span};
 pub use rotate::{Compress, Every, Keep, Rotate};
@@ -17,7 +19,8 @@ pub use rotate::{Compress, Every, Keep, Rotate};
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The file to append to, relative to the pipeline's folder.
+    /// The file to append to, relative to the pipeline's folder; or a template of such files, with
+    /// `{logger}`, `{level}`, `{date}`, `{date:%Y/%m}` and `{field.name}`.
     pub path: PathBuf,
     /// What its lines look like.
     #[serde(default)]
@@ -28,6 +31,13 @@ pub struct Config {
     /// When what was written is brought to the disk.
     #[serde(default)]
     pub fsync: Fsync,
+    /// Whose hours and days count, for `rotate` and for dates in the path: `UTC` (the default), `local`,
+    /// a name such as `Europe/Berlin`, or an offset such as `+02:00`.
+    #[serde(default)]
+    pub zone: Zone,
+    /// How many files are open at a time, where the path is a template; 1 to 100,000.
+    #[serde(default = "most_open")]
+    pub max_open: usize,
     /// When a new file is begun.
     #[serde(default)]
     pub rotate: Option<Rotate>,
@@ -47,6 +57,10 @@ pub struct Config {
     /// Whether a second process is kept from writing to the file.
     #[serde(default = "yes")]
     pub lock: bool,
+}
+
+fn most_open() -> usize {
+    64
 }
 
 fn yes() -> bool {

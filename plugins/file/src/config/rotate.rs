@@ -4,8 +4,6 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
 use super::amount::{Size, Span, span};
-use crate::zone::Zone;
-
 /// When the file is put aside and a new one begun. Whichever comes first; at least one is given.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,13 +12,10 @@ pub struct Rotate {
     /// one that is larger by itself makes a file of its own.
     #[serde(default)]
     pub size: Option<Size>,
-    /// At the turn of each hour, day, week (Monday) or month, or of each part of a day.
+    /// At the turn of each hour, day, week (Monday) or month, or of each part of a day, in the target's
+    /// `zone`.
     #[serde(default)]
     pub every: Option<Every>,
-    /// Whose hours and days those are: `UTC` (the default), `local`, a name such as `Europe/Berlin`,
-    /// or an offset such as `+02:00`.
-    #[serde(default)]
-    pub zone: Zone,
 }
 
 /// A period of the calendar.

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
 
 use super::compress;
 use super::keep::surplus;
 use super::name::{Family, Form, Member, Stamp};
+use super::tree;
 use crate::config::{Compress, Keep};
+use crate::path::Template;
 
 /// How many instances of the library are at this work at a time: it takes threads that others write
 /// on.
@@ -23,18 +25,35 @@ pub(crate) struct Keeper {
     keep: Keep,
     compress: Compress,
     durable: bool,
-    known: Mutex<BTreeSet<Family>>,
+    scope: Scope,
     wake: Notify,
     stopped: AtomicBool,
 }
 
+/// Whose files they are.
+#[derive(Debug)]
+enum Scope {
+    /// Those of the path's file, wherever links had it lie.
+    Families(Mutex<BTreeSet<Family>>),
+    /// All below the base that records could lead to; they are looked for each time, since there can
+    /// be any number of them.
+    Tree(Template),
+}
+
 impl Keeper {
-    pub(crate) fn new(keep: Keep, compress: Compress, durable: bool) -> Self {
+    /// For the files of `template`, or of those that it is asked to look after.
+    pub(crate) fn new(
+        keep: Keep,
+        compress: Compress,
+        durable: bool,
+        template: Option<Template>,
+    ) -> Self {
+        let families = || Scope::Families(Mutex::default());
         Keeper {
             keep,
             compress,
             durable,
-            known: Mutex::default(),
+            scope: template.map_or_else(families, Scope::Tree),
             wake: Notify::new(),
             stopped: AtomicBool::new(false),
         }
@@ -42,10 +61,14 @@ impl Keeper {
 
     /// Looks after this family from now on, and soon.
     pub(crate) fn look_after(&self, family: Family) {
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(family);
+        if let Scope::Families(known) = &self.scope {
+            lock(known).insert(family);
+        }
+        self.wake();
+    }
+
+    /// Looks after everything soon.
+    pub(crate) fn wake(&self) {
         self.wake.notify_one();
     }
 
@@ -70,32 +93,42 @@ impl Keeper {
 
     /// Does all there is to do. What goes wrong is said, and tried again the next time.
     pub(crate) fn tend(&self) {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let families = known.clone();
-        drop(known);
-        for family in &families {
-            if let Err(error) = self.tend_family(family) {
+        if let Err(error) = self.try_tend() {
+            ::log::warn!("cannot look after rotated files: {error}");
+        }
+    }
+
+    fn try_tend(&self) -> io::Result<()> {
+        self.let_go()?;
+        for family in self.families()? {
+            if let Err(error) = self.tend_family(&family) {
                 ::log::warn!("cannot look after what {family} was rotated into: {error}");
             }
+        }
+        self.let_go()
+    }
+
+    fn families(&self) -> io::Result<BTreeSet<Family>> {
+        match &self.scope {
+            Scope::Families(known) => Ok(lock(known).clone()),
+            Scope::Tree(template) => tree::families(template),
         }
     }
 
     fn tend_family(&self, family: &Family) -> io::Result<()> {
-        for member in family.members()? {
+        let members = family.members()?;
+        for member in &members {
             if matches!(member.form, Form::Unfinished(_)) {
-                unless_gone(compress::clear(&member))?;
+                unless_gone(compress::clear(member))?;
             }
         }
-        self.let_go(family)?;
-        if self.compress == Compress::Off {
-            return Ok(());
-        }
-        for member in family.members()? {
-            if member.form == Form::Plain && !self.is_stopped() {
-                unless_gone(self.pack(&member))?;
+        for member in &members {
+            let wanted = self.compress != Compress::Off && member.form == Form::Plain;
+            if wanted && !self.is_stopped() {
+                unless_gone(self.pack(member))?;
             }
         }
-        self.let_go(family)
+        Ok(())
     }
 
     fn pack(&self, plain: &Member) -> io::Result<()> {
@@ -109,8 +142,33 @@ impl Keeper {
         }
     }
 
-    fn let_go(&self, family: &Family) -> io::Result<()> {
-        for member in surplus(&self.keep, &family.members()?, Stamp::now()) {
+    /// Count and age are each family's, the bytes are those of all together.
+    fn let_go(&self) -> io::Result<()> {
+        if self.keep == Keep::default() {
+            return Ok(());
+        }
+        let now = Stamp::now();
+        let each = Keep {
+            bytes: None,
+            ..self.keep
+        };
+        let all = Keep {
+            bytes: self.keep.bytes,
+            ..Keep::default()
+        };
+        let mut kept = Vec::new();
+        for family in self.families()? {
+            let members = family.members()?;
+            let going = surplus(&each, &members, now);
+            kept.extend_from_slice(&members[going.len()..]);
+            self.remove(&going)?;
+        }
+        kept.sort_by_key(|member: &Member| (member.stamp, member.form));
+        self.remove(&surplus(&all, &kept, now))
+    }
+
+    fn remove(&self, members: &[Member]) -> io::Result<()> {
+        for member in members {
             if self.is_stopped() {
                 break;
             }
@@ -126,4 +184,8 @@ fn unless_gone(result: io::Result<()>) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         result => result,
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

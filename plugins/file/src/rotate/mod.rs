@@ -16,6 +16,7 @@ mod keep;
 mod keeper;
 mod name;
 mod schedule;
+mod tree;
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

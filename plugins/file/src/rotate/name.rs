@@ -214,6 +214,23 @@ impl Member {
     }
 }
 
+/// What a rotated file was called before, whatever that was.
+pub(super) fn original(name: &str) -> Option<String> {
+    let starts = name.char_indices().filter(|(_, c)| *c == '.');
+    for (dot, _) in starts {
+        let (stem, rest) = (&name[..dot], &name[dot + 1..]);
+        let Some((stamp, rest)) = rest.split_at_checked(STAMP) else {
+            break;
+        };
+        if Stamp::read(stamp.as_bytes()).is_some() {
+            let forms = [".gz.part", ".zst.part", ".gz", ".zst"];
+            let bare = forms.iter().find_map(|form| rest.strip_suffix(form));
+            return Some(format!("{stem}{}", bare.unwrap_or(rest)));
+        }
+    }
+    None
+}
+
 /// Whether the file at `path` is called what a rotated file is called, whatever it is rotated from.
 pub(crate) fn is_rotated_name(name: &[u8]) -> bool {
     name.windows(STAMP + 1)

@@ -25,10 +25,21 @@ pub(crate) async fn target(config: Config) -> File {
     target
 }
 
-/// A batch of records that say these words.
+/// A batch of records of the logger `t` that say these words.
 pub(crate) fn batch<'a>(messages: impl IntoIterator<Item = &'a str>) -> Batch {
+    batch_of(messages.into_iter().map(|message| ("t", message)))
+}
+
+/// A batch of records, each of a logger.
+pub(crate) fn batch_of<'a>(records: impl IntoIterator<Item = (&'a str, &'a str)>) -> Batch {
     let mut batch = BatchBuilder::new(1);
-    for (sequence, message) in messages.into_iter().enumerate() {
+    let mut ids: Vec<&str> = Vec::new();
+    for (sequence, (logger, message)) in records.into_iter().enumerate() {
+        let known = ids.iter().position(|known| *known == logger);
+        let id = known.unwrap_or_else(|| {
+            ids.push(logger);
+            ids.len() - 1
+        });
         let mut payload = Vec::new();
         Encoder::new(&mut payload).key(message);
         let meta = FrameMeta {
@@ -42,7 +53,10 @@ pub(crate) fn batch<'a>(messages: impl IntoIterator<Item = &'a str>) -> Batch {
             generation: 1,
             flags: flags::MESSAGE,
             call_site: None,
-            logger: LoggerRef { id: 1, name: "t" },
+            logger: LoggerRef {
+                id: id as u32 + 1,
+                name: logger,
+            },
             thread: ThreadRef { id: 0, name: "" },
             origin: Origin::SERVICE,
         };

@@ -116,7 +116,7 @@ async fn a_file_of_an_earlier_period_is_put_aside_before_the_first_batch_of_the_
         .unwrap()
         .set_modified(yesterday)
         .unwrap();
-    let settings = r#", "rotate": {"every": "day", "zone": "+02:00"}"#;
+    let settings = r#", "rotate": {"every": "day"}, "zone": "+02:00""#;
     let target = target(config(&path, settings)).await;
     write(&target, &["today".to_owned()]).await;
     assert_eq!(messages(&path), ["today"]);

@@ -96,7 +96,7 @@ fn settings_of_rotation_that_cannot_work_are_refused_at_their_place() {
         (r#", "rotate": {"size": "10M"}"#, "`10M` is no size"),
         (r#", "rotate": {"every": "7m"}"#, "`7m` is no period"),
         (
-            r#", "rotate": {"every": "day", "zone": "Mars"}"#,
+            r#", "rotate": {"every": "day"}, "zone": "Mars""#,
             "`Mars` is no time zone",
         ),
         (r#", "keep": {"age": "7"}"#, "`7` is no time"),

@@ -9,6 +9,12 @@ use std::path::{Component, Path, PathBuf};
 /// As many symbolic links as the kernel follows.
 const MOST_LINKS: usize = 40;
 
+/// The names of the folder at `path`, below which a target writes.
+pub(crate) fn folder_resources(path: &Path) -> io::Result<Vec<String>> {
+    let real = real_path(path)?;
+    Ok(vec![format!("folder:{}", real.display())])
+}
+
 /// The names of the file at `path`: where it really is (or will be), and which file it is (hard
 /// links have different places and are one file).
 pub(crate) fn resources(path: &Path) -> io::Result<Vec<String>> {
@@ -21,7 +27,7 @@ pub(crate) fn resources(path: &Path) -> io::Result<Vec<String>> {
 }
 
 /// Where `path` leads when every link is followed, whether or not there is a file yet.
-fn real_path(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn real_path(path: &Path) -> io::Result<PathBuf> {
     let mut real = PathBuf::new();
     // What is still to be walked, the next step last.
     let mut steps = steps_of(&std::path::absolute(path)?);

@@ -1,0 +1,10 @@
+//! Where a target's files lie: one path, or a template of paths below a base directory.
+
+mod place;
+mod safe;
+mod template;
+#[cfg(test)]
+mod testing;
+
+pub(crate) use place::{folder_resources, real_path, resources};
+pub(crate) use template::{Expander, Template};
