@@ -1,0 +1,96 @@
+//! Records as JSON objects, on lines or in an array.
+
+use rolog_core::frame::Record;
+use rolog_core::render::JsonLine;
+
+use super::{Format, Stream, Written};
+
+/// Writes records one after the other, with something before, between and behind them.
+pub(crate) struct Lines {
+    content_type: &'static str,
+    renderer: JsonLine,
+    frame: Frame,
+}
+
+/// What stands around records.
+pub(super) struct Frame {
+    pub open: Vec<u8>,
+    /// Behind each record but the last.
+    pub between: Vec<u8>,
+    pub close: Vec<u8>,
+}
+
+impl Lines {
+    pub(super) fn ndjson(source: bool) -> Self {
+        Lines {
+            content_type: "application/x-ndjson",
+            renderer: JsonLine::new().with_source(source),
+            frame: Frame {
+                open: Vec::new(),
+                between: b"\n".to_vec(),
+                close: b"\n".to_vec(),
+            },
+        }
+    }
+
+    pub(super) fn json(source: bool) -> Self {
+        Lines {
+            content_type: "application/json",
+            renderer: JsonLine::new().with_source(source),
+            frame: Frame {
+                open: b"[".to_vec(),
+                between: b",".to_vec(),
+                close: b"]".to_vec(),
+            },
+        }
+    }
+}
+
+impl Format for Lines {
+    fn content_type(&self) -> &str {
+        self.content_type
+    }
+
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.frame.open);
+    }
+
+    fn record(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<Stream, String> {
+        self.renderer.line(record, out);
+        // The line feed is the frame's matter.
+        out.pop();
+        out.extend_from_slice(&self.frame.between);
+        Ok(0)
+    }
+
+    fn body(&self, written: &Written, which: &[u32]) -> Vec<u8> {
+        self.frame.body(written, which)
+    }
+
+    fn whole(&self, written: Written) -> Vec<u8> {
+        self.frame.whole(written)
+    }
+}
+
+/// Works on records that were each written with `between` behind them, the first behind `open`.
+impl Frame {
+    pub(super) fn body(&self, written: &Written, which: &[u32]) -> Vec<u8> {
+        let mut out = self.open.clone();
+        for &index in which {
+            out.extend_from_slice(written.get(index));
+        }
+        self.end(out)
+    }
+
+    pub(super) fn whole(&self, written: Written) -> Vec<u8> {
+        self.end(written.bytes)
+    }
+
+    fn end(&self, mut out: Vec<u8>) -> Vec<u8> {
+        if out.len() > self.open.len() {
+            out.truncate(out.len() - self.between.len());
+        }
+        out.extend_from_slice(&self.close);
+        out
+    }
+}

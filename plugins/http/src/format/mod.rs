@@ -1,0 +1,115 @@
+//! What bodies look like, one file for each kind of service.
+//!
+//! A new service is a [`Format`] of its own: how a record is written, how written records become a
+//! body, and what an answer says of them. Requests, statuses, compression and limits are the same
+//! for all of them, and not its business.
+
+pub mod envelope;
+mod lines;
+
+use rolog_core::frame::Record;
+
+use crate::config::{Config, Format as Name};
+
+/// Writes records as bodies, and reads what a service says of them.
+pub(crate) trait Format: Send {
+    /// What the body is said to be.
+    fn content_type(&self) -> &str;
+
+    /// Begins a batch: forgets the one before, and appends what a body begins with.
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        let _ = out;
+    }
+
+    /// Appends what stands for a record, and says which stream of the batch it belongs to.
+    ///
+    /// # Errors
+    /// Why the record cannot be written for this service.
+    fn record(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<Stream, String>;
+
+    /// Bytes that a stream adds to a body beside its records.
+    fn stream_cost(&self, stream: Stream) -> usize {
+        let _ = stream;
+        0
+    }
+
+    /// The body of these records.
+    fn body(&self, written: &Written, which: &[u32]) -> Vec<u8>;
+
+    /// The body of all records.
+    fn whole(&self, written: Written) -> Vec<u8> {
+        let all: Vec<u32> = (0..written.len() as u32).collect();
+        self.body(&written, &all)
+    }
+}
+
+/// Reads what a service says of the records of a request that it answers with success.
+pub(crate) type ReadAnswer = fn(answer: &[u8], json: bool, records: usize) -> Reading;
+
+/// Records that stand together in a body, by a number that the format gives them.
+pub(crate) type Stream = u32;
+
+/// The records of a batch, written one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    pub bytes: Vec<u8>,
+    /// Where each begins and ends, and its stream.
+    pub parts: Vec<(usize, usize, Stream)>,
+}
+
+impl Written {
+    pub(crate) fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    pub(crate) fn get(&self, index: u32) -> &[u8] {
+        let (start, end, _) = self.parts[index as usize];
+        &self.bytes[start..end]
+    }
+
+    pub(crate) fn stream(&self, index: u32) -> Stream {
+        self.parts[index as usize].2
+    }
+}
+
+/// What a service says of the records of a request, beside success.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Reading {
+    /// By position in the request; in order.
+    pub troubles: Vec<(u32, Trouble)>,
+    /// What it has to remark.
+    pub warning: Option<String>,
+    /// The answer cannot be read, so nothing is known.
+    pub unreadable: bool,
+}
+
+/// What a service says of one record.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Trouble {
+    /// As if the request with this record alone had been answered so.
+    pub status: u16,
+    pub text: String,
+}
+
+/// The writer for the settings; they have been checked.
+pub(crate) fn writer(config: &Config) -> Box<dyn Format> {
+    match config.format {
+        Name::Ndjson => Box::new(lines::Lines::ndjson(config.source)),
+        Name::Json => Box::new(lines::Lines::json(config.source)),
+        Name::Envelope => Box::new(envelope::Envelope::new(config)),
+    }
+}
+
+/// The path of a preset, for a URL without one.
+pub(crate) fn path(format: Name) -> Option<&'static str> {
+    match format {
+        Name::Ndjson | Name::Json | Name::Envelope => None,
+    }
+}
+
+/// How to read the answers to a preset's requests; `None` where their status says all.
+pub(crate) fn reader(format: Name) -> Option<ReadAnswer> {
+    match format {
+        Name::Ndjson | Name::Json | Name::Envelope => None,
+    }
+}

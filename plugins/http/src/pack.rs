@@ -1,0 +1,372 @@
+//! From a batch to requests: records that go to one place, as many as a request may hold.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use rolog_core::frame::Record;
+use rolog_plugin::prelude::*;
+
+use crate::compress::Compressor;
+use crate::config::Config;
+use crate::format::{self, Format, Written};
+use crate::key::key;
+use crate::route::{Route, Routes};
+
+/// What a record costs in a body beside its text, at most.
+const RECORD_COST: usize = 16;
+
+/// Makes requests of batches. The same records in the same order always make the same requests, so
+/// that their keys stay the same; but for a limit that was learnt from a refusal.
+pub(crate) struct Packer {
+    config: Config,
+    routes: Routes,
+    compressor: Compressor,
+    max_records: usize,
+    /// Bytes of a body before compression; falls when the service says that it is too large.
+    max_bytes: AtomicUsize,
+    /// Those that are not in use: they keep what they have seen of call sites.
+    writers: Mutex<Vec<Box<dyn Format>>>,
+}
+
+/// A batch as requests.
+#[derive(Default)]
+pub(crate) struct Packed {
+    pub requests: Vec<Request>,
+    /// Records that cannot be put into any.
+    pub rejected: Vec<Rejection>,
+}
+
+/// One request.
+pub(crate) struct Request {
+    pub route: Route,
+    pub content_type: String,
+    pub body: Bytes,
+    /// Bytes of the body before compression.
+    pub plain: usize,
+    /// Positions of its records in the batch, ascending.
+    pub records: Vec<u32>,
+    pub key: String,
+}
+
+/// The records of one route.
+struct Group {
+    key: Vec<String>,
+    records: Vec<u32>,
+}
+
+impl Packer {
+    pub(crate) fn new(config: Config, routes: Routes) -> Self {
+        Packer {
+            routes,
+            compressor: Compressor::new(&config),
+            max_records: config.max_records.unwrap_or(usize::MAX),
+            max_bytes: AtomicUsize::new(config.max_bytes.0),
+            writers: Mutex::new(Vec::new()),
+            config,
+        }
+    }
+
+    pub(crate) fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    pub(crate) fn encoding(&self) -> Option<&'static str> {
+        self.compressor.encoding()
+    }
+
+    /// The service has refused a body of this many bytes.
+    pub(crate) fn too_large(&self, plain: usize) {
+        self.max_bytes.fetch_min(plain / 2, Ordering::Relaxed);
+    }
+
+    /// The requests for the records at these positions, which ascend; for all without.
+    ///
+    /// # Errors
+    /// A compressor that fails.
+    pub(crate) fn pack(&self, batch: &Batch, which: Option<&[u32]>) -> Result<Packed, Failure> {
+        let mut writer = self.writer();
+        let packed = self.pack_with(&mut *writer, batch, which);
+        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        writers.push(writer);
+        packed
+    }
+
+    fn writer(&self) -> Box<dyn Format> {
+        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        writers
+            .pop()
+            .unwrap_or_else(|| format::writer(&self.config))
+    }
+
+    fn pack_with(
+        &self,
+        writer: &mut dyn Format,
+        batch: &Batch,
+        which: Option<&[u32]>,
+    ) -> Result<Packed, Failure> {
+        let view = batch.view();
+        let mut packed = Packed::default();
+        let mut groups = Groups::default();
+        // Positions in the batch of what is written, in order.
+        let mut positions: Vec<u32> = Vec::with_capacity(view.len());
+        let mut ids = Vec::with_capacity(view.len());
+        let mut written = Written::default();
+        written.bytes.reserve(2 * batch.bytes().len());
+        writer.begin(&mut written.bytes);
+        let mut wanted = which.map(|which| which.iter().copied().peekable());
+        for (position, record) in (0u32..).zip(view.records()) {
+            if let Some(wanted) = &mut wanted
+                && wanted.next_if_eq(&position).is_none()
+            {
+                continue;
+            }
+            let start = written.bytes.len();
+            let placed = self.place(&record, &mut groups).and_then(|group| {
+                let stream = writer.record(&record, &mut written.bytes)?;
+                Ok((group, stream))
+            });
+            match placed {
+                Ok((group, stream)) => {
+                    groups.list[group].records.push(positions.len() as u32);
+                    positions.push(position);
+                    ids.push(record.id());
+                    written.parts.push((start, written.bytes.len(), stream));
+                }
+                Err(message) => {
+                    written.bytes.truncate(start);
+                    packed.rejected.push(Rejection {
+                        index: position,
+                        class: Class::Invalid,
+                        message,
+                    });
+                }
+            }
+        }
+        let parts = self.split(writer, &written, &groups);
+        let only_one = parts.len() == 1;
+        let mut written = Some(written);
+        for (group, records) in parts {
+            let body = match &mut written {
+                all if only_one => writer.whole(all.take().expect("taken once")),
+                Some(written) => writer.body(written, &records),
+                None => unreachable!("only the one part takes it"),
+            };
+            let plain = body.len();
+            let route = match self.routes.fixed() {
+                Some(fixed) => Ok(fixed.clone()),
+                None => self.routes.route(&groups.list[group].key),
+            };
+            match route {
+                Ok(route) => packed.requests.push(Request {
+                    route,
+                    content_type: writer.content_type().to_owned(),
+                    body: self
+                        .compressor
+                        .compress(body)
+                        .map_err(|error| compression(&error))?
+                        .into(),
+                    plain,
+                    key: key(records.iter().map(|index| ids[*index as usize])),
+                    records: records.iter().map(|i| positions[*i as usize]).collect(),
+                }),
+                Err(message) => packed
+                    .rejected
+                    .extend(records.iter().map(|index| Rejection {
+                        index: positions[*index as usize],
+                        class: Class::Invalid,
+                        message: message.clone(),
+                    })),
+            }
+        }
+        Ok(packed)
+    }
+
+    /// The group of a record, by its place.
+    fn place(&self, record: &Record<'_>, groups: &mut Groups) -> Result<usize, String> {
+        let key = match self.routes.fixed() {
+            Some(_) if !groups.list.is_empty() => return Ok(0),
+            Some(_) => Vec::new(),
+            None => self.routes.key(record)?,
+        };
+        Ok(groups.of(key))
+    }
+
+    /// What each request holds, of what is written.
+    fn split(
+        &self,
+        writer: &dyn Format,
+        written: &Written,
+        groups: &Groups,
+    ) -> Vec<(usize, Vec<u32>)> {
+        let limit = self.max_bytes.load(Ordering::Relaxed);
+        let mut parts = Vec::new();
+        for (place, group) in groups.list.iter().enumerate() {
+            let mut part: Vec<u32> = Vec::new();
+            let (mut bytes, mut streams) = (0, Vec::new());
+            for &index in &group.records {
+                let stream = written.stream(index);
+                let mut cost = written.get(index).len() + RECORD_COST;
+                if !streams.contains(&stream) {
+                    cost += writer.stream_cost(stream);
+                }
+                if !part.is_empty() && (bytes + cost > limit || part.len() >= self.max_records) {
+                    parts.push((place, std::mem::take(&mut part)));
+                    streams.clear();
+                    bytes = 0;
+                }
+                if streams.last() != Some(&stream) && !streams.contains(&stream) {
+                    streams.push(stream);
+                }
+                bytes += cost;
+                part.push(index);
+            }
+            if !part.is_empty() {
+                parts.push((place, part));
+            }
+        }
+        parts
+    }
+}
+
+#[derive(Default)]
+struct Groups {
+    list: Vec<Group>,
+    places: HashMap<Vec<String>, usize>,
+}
+
+impl Groups {
+    fn of(&mut self, key: Vec<String>) -> usize {
+        if let Some(place) = self.places.get(&key) {
+            return *place;
+        }
+        let place = self.list.len();
+        self.list.push(Group {
+            key: key.clone(),
+            records: Vec::new(),
+        });
+        self.places.insert(key, place);
+        place
+    }
+}
+
+fn compression(error: &std::io::Error) -> Failure {
+    Failure::new(
+        Class::Internal,
+        format!("a body cannot be compressed: {error}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::batch;
+
+    fn packer(config: Value) -> Packer {
+        let config: Config = serde_json::from_value(config).unwrap();
+        let routes = Routes::new(&config).unwrap();
+        Packer::new(config, routes)
+    }
+
+    fn numbers(body: &[u8]) -> Vec<u64> {
+        let body: Vec<Value> = serde_json::from_slice(body).unwrap();
+        body.iter().map(|one| one["n"].as_u64().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_batch_is_split_by_route_count_and_bytes_and_keeps_its_order() {
+        let batch = batch(10, |n| format!("number {n}"));
+        let all = |config| packer(config).pack(&batch, None).unwrap().requests;
+        let one = all(json!({ "url": "http://h/", "format": "json" }));
+        assert_eq!(one.len(), 1);
+        assert_eq!(numbers(&one[0].body), (0..10).collect::<Vec<_>>());
+        assert_eq!(one[0].plain, one[0].body.len());
+
+        let by_tenant = all(json!({ "url": "http://h/{tenant}", "format": "json" }));
+        assert_eq!(by_tenant.len(), 2);
+        assert_eq!(by_tenant[1].route.url.path(), "/so%2Futh");
+        assert_eq!(by_tenant[1].records, [1, 3, 5, 7, 9]);
+        assert_eq!(numbers(&by_tenant[1].body), [1, 3, 5, 7, 9]);
+
+        let by_count = all(json!({ "url": "http://h/", "format": "json", "max_records": 4 }));
+        let counts: Vec<_> = by_count.iter().map(|one| one.records.len()).collect();
+        assert_eq!(counts, [4, 4, 2]);
+        assert_eq!(numbers(&by_count[2].body), [8, 9]);
+
+        let limit = one[0].body.len() / 3;
+        let by_bytes = all(json!({ "url": "http://h/", "format": "json", "max_bytes": limit }));
+        assert!(by_bytes.len() > 3 && by_bytes.iter().all(|one| one.body.len() <= limit));
+        let each = all(json!({ "url": "http://h/", "format": "json", "max_bytes": 1 }));
+        assert_eq!(each.len(), 10, "a record alone is sent whatever its size");
+    }
+
+    #[test]
+    fn keys_stay_when_what_was_sent_before_is_left_out() {
+        let batch = batch(10, |n| format!("number {n}"));
+        let packer = packer(json!({ "url": "http://h/", "max_records": 4 }));
+        let first = packer.pack(&batch, None).unwrap().requests;
+        let again = packer
+            .pack(&batch, Some(&[4, 5, 6, 7, 8, 9]))
+            .unwrap()
+            .requests;
+        let keys = |requests: &[Request]| -> Vec<String> {
+            requests.iter().map(|one| one.key.clone()).collect()
+        };
+        assert_eq!(keys(&first)[1..], keys(&again));
+        assert_eq!(again[0].records, [4, 5, 6, 7]);
+        assert_eq!(again[0].body, first[1].body);
+    }
+
+    #[test]
+    fn a_record_that_lacks_what_the_url_names_is_left_out_and_said_to_lack_it() {
+        let batch = batch(3, |n| if n == 1 { "..".into() } else { "a".into() });
+        let packer = packer(json!({ "url": "http://h/{message}", "format": "json" }));
+        let packed = packer.pack(&batch, None).unwrap();
+        assert_eq!(packed.requests.len(), 1);
+        assert_eq!(numbers(&packed.requests[0].body), [0, 2]);
+        assert_eq!(packed.requests[0].records, [0, 2]);
+        assert_eq!(packed.rejected[0].index, 1);
+        assert!(packed.rejected[0].message.contains("message"));
+    }
+
+    #[test]
+    fn a_refused_size_is_learnt() {
+        let batch = batch(8, |n| format!("number {n}"));
+        let packer = packer(json!({ "url": "http://h/", "format": "json" }));
+        let whole = packer.pack(&batch, None).unwrap().requests;
+        packer.too_large(whole[0].plain);
+        let halves = packer.pack(&batch, None).unwrap().requests;
+        assert!(halves.len() > 1 && halves.iter().all(|one| one.plain <= whole[0].plain / 2));
+    }
+
+    #[test]
+    fn what_was_compressed_is_the_body() {
+        use std::io::Read;
+        let batch = batch(100, |n| format!("number {n}"));
+        let body = |compression: &str, level| {
+            let config = json!({ "url": "http://h/", "compression": compression, "compression_level": level });
+            packer(config)
+                .pack(&batch, None)
+                .unwrap()
+                .requests
+                .remove(0)
+                .body
+        };
+        let plain = body("none", None::<u8>);
+        assert!(plain.ends_with(b"}\n") && plain.split(|b| *b == b'\n').count() == 101);
+        for level in [None, Some(1), Some(9)] {
+            let mut text = Vec::new();
+            let gzip = body("gzip", level);
+            flate2::read::GzDecoder::new(&gzip[..])
+                .read_to_end(&mut text)
+                .unwrap();
+            assert_eq!(text, plain);
+            let zstd = body("zstd", level);
+            assert_eq!(zstd::decode_all(&zstd[..]).unwrap(), plain);
+            assert!(gzip.len() < plain.len() / 4 && zstd.len() < plain.len() / 4);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The HTTP target against a server that does what a script says.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+mod common;
+mod conformance;
+mod faults;
+mod outcomes;
+mod requests;
+mod server;
+mod settings;
+mod tls;
