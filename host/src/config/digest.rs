@@ -79,7 +79,12 @@ impl PipelineSpec {
         Digest::of(&(
             (&self.base, &self.search, &self.levels, &self.routes),
             (&self.rings, self.max_record, targets),
-            (&self.dead_letters, &self.metrics, &self.control),
+            (
+                &self.dead_letters,
+                &self.metrics,
+                &self.control,
+                &self.last_good,
+            ),
         ))
     }
 
@@ -116,6 +121,7 @@ impl PipelineSpec {
             dead_letters: self.dead_letters != new.dead_letters,
             metrics: self.metrics != new.metrics,
             control: self.control != new.control,
+            last_good: self.last_good != new.last_good,
         }
     }
 }
@@ -158,13 +164,16 @@ pub struct PipelineDiff {
     pub metrics: bool,
     /// Whether the control socket is elsewhere.
     pub control: bool,
+    /// Whether the last good file is kept elsewhere.
+    pub last_good: bool,
 }
 
 impl PipelineDiff {
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         let sections = self.levels || self.routes || self.rings || self.search;
-        !(sections || self.dead_letters || self.metrics || self.control)
+        let beside = self.dead_letters || self.metrics || self.control || self.last_good;
+        !(sections || beside)
             && self
                 .targets
                 .values()

@@ -106,6 +106,15 @@ pub fn load_as_in(
     read_pipeline(&bytes, &name, base.as_ref(), env)
 }
 
+/// The bytes of a pipeline's file, which is called `name` in messages, and no more of them than a
+/// pipeline may have.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn read_file(path: &Path, name: &str) -> Result<Vec<u8>, Problems> {
+    source::read(path).map_err(|not_text| not_text.into_problems(&name.into()))
+}
+
 /// Reads the pipeline in `bytes`, which are called `name` in messages. Relative paths are relative to
 /// `base`.
 ///
@@ -163,6 +172,7 @@ fn read_pipeline(
     let places = Places::of(Arc::clone(name), &tree);
     finish(draft, problems, places, base, secrets).map(|mut spec| {
         spec.files = files;
+        spec.text = Some(text.into());
         spec
     })
 }
@@ -231,6 +241,8 @@ fn finish(
         dead_letters: draft.dead_letters.on().and_then(|d| d.finish(base)),
         metrics: draft.metrics,
         control,
+        last_good: draft.last_good.on().map(|path| base.join(path)),
+        text: None,
         places,
         secrets,
         files: std::collections::BTreeSet::new(),

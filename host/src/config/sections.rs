@@ -30,6 +30,7 @@ pub(crate) struct Draft {
     pub(crate) dead_letters: OrOff<DeadLettersDraft>,
     pub(crate) metrics: MetricsSpec,
     pub(crate) control: OrOff<PathBuf>,
+    pub(crate) last_good: OrOff<PathBuf>,
 }
 
 impl Default for Draft {
@@ -44,6 +45,7 @@ impl Default for Draft {
             dead_letters: OrOff::Off,
             metrics: MetricsSpec::default(),
             control: OrOff::Off,
+            last_good: OrOff::Off,
         }
     }
 }
@@ -124,6 +126,11 @@ impl Keys for Draft {
             "control",
             "the Unix socket of mode 0600 through which `rolog status`, `reload` and others speak to the pipeline while it runs",
             &mut self.control,
+        );
+        s.key(
+            "last_good",
+            "where the text of this file is kept once it runs; a start whose file is wrong uses that, and says so",
+            &mut self.last_good,
         );
     }
 }

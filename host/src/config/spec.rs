@@ -298,6 +298,9 @@ pub struct PipelineSpec {
     pub(super) dead_letters: Option<DeadLettersSpec>,
     pub(super) metrics: MetricsSpec,
     pub(super) control: Option<PathBuf>,
+    pub(super) last_good: Option<PathBuf>,
+    /// What it was read from; `None` for a pipeline built in code.
+    pub(super) text: Option<Arc<str>>,
     pub(super) places: Places,
     pub(super) secrets: Arc<Secrets>,
     pub(super) files: BTreeSet<PathBuf>,
@@ -382,6 +385,16 @@ impl PipelineSpec {
     /// The control socket, as an absolute path; `None` where there is none.
     pub fn control(&self) -> Option<&Path> {
         self.control.as_deref()
+    }
+
+    /// Where the text of a pipeline that runs is kept, as an absolute path; `None` where it is not.
+    pub fn last_good(&self) -> Option<&Path> {
+        self.last_good.as_deref()
+    }
+
+    /// What it was read from, before anything was resolved; `None` for a pipeline built in code.
+    pub(crate) fn text(&self) -> Option<&Arc<str>> {
+        self.text.as_ref()
     }
 
     /// Where each setting stands in the file.

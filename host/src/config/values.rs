@@ -30,6 +30,10 @@ impl PipelineSpec {
                 Some(path) => OrOff::On(path),
                 None => OrOff::Off,
             },
+            last_good: match self.last_good.clone() {
+                Some(path) => OrOff::On(path),
+                None => OrOff::Off,
+            },
             ..Draft::default()
         }
     }

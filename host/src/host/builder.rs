@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::catalog::{Catalog, PreparedTargets, memories};
-use crate::config::{self, Env, PipelineSpec, Problem};
+use crate::config::{self, Env, PipelineSpec, Problem, Problems, SettingPath};
 use crate::dead_letters::DeadLetterSettings;
 use crate::error::Error;
 use crate::feedback::Feedback;
@@ -24,13 +24,14 @@ use crate::metrics::FacadeMeter;
 use crate::outlets::{Outlets, Wanted};
 use crate::pipeline::{Link, Pipeline, Pressure, Shape, Traits, start_stages};
 use crate::pump::Pump;
-use crate::reload::{self, Generation, OnReload, Tally};
+use crate::reload::{self, Cause, Generation, OnReload, Tally};
 use crate::routes::InForce;
 use crate::stage::{Event, EventSink, RateLimited, Services};
 use crate::voices::Voices;
 use crate::waiting::Slots;
 use crate::watchdog;
 
+use super::source::First;
 use super::{FileSource, Host};
 
 /// How many events of one kind and target are told in a window.
@@ -50,6 +51,7 @@ pub struct HostBuilder {
     on_reload: Vec<OnReload>,
     outlets: Wanted,
     unwatched: bool,
+    last_good: Option<PathBuf>,
     plugin_versions: Option<usize>,
     watch_plugins: bool,
 }
@@ -153,6 +155,15 @@ impl HostBuilder {
         self
     }
 
+    /// Keeps the text of the file in `path` whenever it has come into force; goes before what the file
+    /// says (`last_good:`). A start whose file is missing or wrong uses that text instead, as if it
+    /// stood in the file's place, and says so: see [`Cause::LastGood`]. Secrets are not in it, only
+    /// what stands for them.
+    pub fn last_good(mut self, path: impl Into<PathBuf>) -> Self {
+        self.last_good = Some(path.into());
+        self
+    }
+
     /// Whether new builds of plugins are taken up as their files change; they are not unless this
     /// says so. [`Host::reload_plugins`] works either way.
     pub fn watch_plugins(mut self, watch: bool) -> Self {
@@ -174,11 +185,11 @@ impl HostBuilder {
     /// Everything that is wrong, each at its place. Otherwise the warnings.
     pub fn check(self) -> Result<Vec<Problem>, Error> {
         let spec = self.source.read(&self.env.unwrap_or_else(Env::process))?;
-        let settings = loader_settings(&spec, self.plugin_versions);
-        let loader = Loader::new(settings, Arc::new(()));
+        let loader = Loader::new(loader_settings(self.plugin_versions), Arc::new(()));
         let catalog = Catalog::new(loader, self.linked, self.targets);
+        catalog.follow(&spec);
         let prepared = catalog.prepare(&spec)?;
-        Ok(warnings(&spec, &prepared))
+        Ok(warnings(&spec, &prepared, None))
     }
 
     /// Starts the pipeline. Targets that cannot connect now are tried again, and their records take
@@ -189,11 +200,39 @@ impl HostBuilder {
     /// started.
     pub fn start(self) -> Result<Host, Error> {
         let env = self.env.unwrap_or_else(Env::process);
-        let spec = self.source.read(&env)?;
-        let source = match self.source {
-            Source::File(path) => Some(Arc::new(FileSource::new(path, env))),
-            Source::Nothing | Source::Spec(_) => None,
+        let link = Link::default();
+        let voices = Arc::new(Voices::new(link.clone()));
+        let loader = Loader::new(loader_settings(self.plugin_versions), voices);
+        let catalog = Catalog::new(loader, self.linked, self.targets);
+        let runs = |spec: &PipelineSpec| {
+            catalog.follow(spec);
+            catalog.prepare(spec)
         };
+        let (source, first) = match self.source {
+            Source::File(path) => {
+                let source = FileSource::new(path, env, self.last_good);
+                let first = source.first(runs)?;
+                (Some(Arc::new(source)), first)
+            }
+            in_code => {
+                let spec = in_code.read(&env)?;
+                let made = runs(&spec)?;
+                (
+                    None,
+                    First {
+                        spec,
+                        made,
+                        instead_of: None,
+                    },
+                )
+            }
+        };
+        let First {
+            spec,
+            made: prepared,
+            instead_of,
+        } = first;
+        let warnings = warnings(&spec, &prepared, instead_of.as_ref());
         let intake = Intake::new(spec.intake_config())
             .map_err(|error| Error::system("the rings", std::io::Error::other(error)))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -208,12 +247,6 @@ impl HostBuilder {
             .map_err(|error| Error::system("the pipeline's runtime", error))?;
         let handle = runtime.handle().clone();
         let mut runtime = Background(Some(runtime));
-        let link = Link::default();
-        let voices = Arc::new(Voices::new(link.clone()));
-        let loader = Loader::new(loader_settings(&spec, self.plugin_versions), voices);
-        let catalog = Catalog::new(loader, self.linked, self.targets);
-        let prepared = catalog.prepare(&spec)?;
-        let warnings = warnings(&spec, &prepared);
         let slots = Arc::new(Slots::default());
         let told = Told {
             link: link.clone(),
@@ -236,7 +269,11 @@ impl HostBuilder {
         let min_level = self.min_level.unwrap_or(LoggerFactory::default_min_level());
         let files = FileSource::files_of(&spec);
         let secrets = Mutex::new(Arc::clone(spec.secrets()));
-        let shape = Shape::new(spec, min_level, stages, traits);
+        let cause = match instead_of {
+            Some(_) => Cause::LastGood,
+            None => Cause::Start,
+        };
+        let shape = Shape::new(spec, cause, min_level, stages, traits);
         let pipeline = Arc::new_cyclic(|this: &Weak<Pipeline>| Pipeline {
             this: this.clone(),
             epoch,
@@ -275,6 +312,16 @@ impl HostBuilder {
             pipeline
                 .runtime
                 .spawn(reload::follow(Arc::downgrade(&pipeline), changed));
+        }
+        match instead_of {
+            None => pipeline.keep_last_good_now(),
+            Some(problems) => {
+                let reason = format!(
+                    "the pipeline was started from the last good file, {}, because of this: {problems}",
+                    pipeline.shape().spec.file()
+                );
+                pipeline.refused(reason, Duration::ZERO);
+            }
         }
         Ok(Host {
             pipeline,
@@ -342,18 +389,29 @@ fn watch_plugins(pipeline: &Arc<Pipeline>) -> Result<(), Error> {
     Ok(())
 }
 
-fn loader_settings(spec: &PipelineSpec, versions: Option<usize>) -> LoaderSettings {
+fn loader_settings(versions: Option<usize>) -> LoaderSettings {
     let defaults = LoaderSettings::default();
     LoaderSettings {
-        search: spec.search().to_vec(),
         most_versions: versions.unwrap_or(defaults.most_versions),
         ..defaults
     }
 }
 
-fn warnings(spec: &PipelineSpec, prepared: &PreparedTargets) -> Vec<Problem> {
+fn warnings(
+    spec: &PipelineSpec,
+    prepared: &PreparedTargets,
+    instead_of: Option<&Problems>,
+) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    if let Some(problems) = instead_of {
+        let problems = problems.iter().cloned();
+        warnings.extend(problems.map(Problem::warning));
+        let what = "this is used instead: the last configuration that ran";
+        warnings.push(spec.problem_at(SettingPath::root(), what).warning());
+    }
     let plugins = prepared.values().flat_map(|target| &target.warnings);
-    spec.warnings().iter().chain(plugins).cloned().collect()
+    warnings.extend(spec.warnings().iter().chain(plugins).cloned());
+    warnings
 }
 
 fn random_epoch() -> u128 {

@@ -22,6 +22,7 @@ use crate::report::Report;
 use crate::stage::Status;
 
 mod builder;
+mod last_good;
 mod source;
 
 pub use builder::HostBuilder;

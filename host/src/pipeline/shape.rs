@@ -7,7 +7,7 @@ use rolog_core::{Level, Threshold};
 use crate::catalog::Prepared;
 use crate::config::{PipelineSpec, TargetName};
 use crate::loader::Library;
-use crate::reload::History;
+use crate::reload::{Cause, History};
 use crate::router::Router;
 use crate::routes::Routes;
 use crate::stage::{Stage, TargetRow};
@@ -68,13 +68,14 @@ pub(crate) struct Retiring {
 impl Shape {
     pub(crate) fn new(
         spec: PipelineSpec,
+        cause: Cause,
         min_level: Level,
         stages: BTreeMap<TargetName, Stage>,
         traits: BTreeMap<TargetName, Traits>,
     ) -> Self {
         Shape {
             generation: 1,
-            history: History::start(&spec),
+            history: History::start(&spec, cause),
             spec,
             min_level,
             stages,

@@ -15,6 +15,8 @@ const REMEMBERED: usize = 100;
 pub enum Cause {
     /// The service started.
     Start,
+    /// The service started, and its file was wrong: it runs with the last one that was not.
+    LastGood,
     /// A file changed.
     Watched,
     /// Somebody asked.
@@ -29,6 +31,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Cause::Start => "started",
+            Cause::LastGood => "started from the last good file",
             Cause::Watched => "a file changed",
             Cause::Asked => "asked for",
             Cause::Rollback => "rolled back",
@@ -94,7 +97,7 @@ impl fmt::Display for Generation {
 pub(crate) struct History(VecDeque<Generation>);
 
 impl History {
-    pub(crate) fn start(spec: &PipelineSpec) -> Self {
+    pub(crate) fn start(spec: &PipelineSpec, cause: Cause) -> Self {
         let added = spec
             .targets()
             .keys()
@@ -102,7 +105,7 @@ impl History {
         History(VecDeque::from([Generation {
             number: 1,
             since: Timestamp::now(),
-            cause: Cause::Start,
+            cause,
             digest: spec.digest(),
             targets: added.collect(),
         }]))

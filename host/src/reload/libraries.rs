@@ -81,7 +81,7 @@ impl Pipeline {
             Ok(Err(problems)) => Err(problems.into()),
             Err(_cancelled) => Err(Error::disposed()),
         };
-        turn.end(taken)
+        turn.end(taken).await
     }
 
     /// Every plugin that this process has loaded, by name.

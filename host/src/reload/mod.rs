@@ -62,7 +62,7 @@ impl Pipeline {
     pub(crate) async fn apply(self: &Arc<Self>, spec: PipelineSpec) -> Result<Generation, Error> {
         let turn = self.turn(Cause::Asked).await;
         let taken = self.take_over(&turn, spec, &BTreeSet::new()).await;
-        turn.end(taken)
+        turn.end(taken).await
     }
 
     /// Reads the configuration's file again and takes over what has changed.
@@ -85,7 +85,7 @@ impl Pipeline {
             Some(before) => self.take_over(&turn, *before, &BTreeSet::new()).await,
             None => Err(Error::no_generation_before()),
         };
-        turn.end(taken)
+        turn.end(taken).await
     }
 
     /// [`Pipeline::apply`] for whoever has the turn. The targets in `renew` get a new instance even

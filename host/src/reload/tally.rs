@@ -125,13 +125,22 @@ impl Pipeline {
     }
 }
 
+impl Pipeline {
+    /// Counts and tells a refusal.
+    pub(crate) fn refused(&self, reason: String, took: Duration) {
+        self.reloads.count(ReloadOutcome::Refused, took);
+        let event = Event::of_pipeline(EventKind::ReloadFailed { reason });
+        self.services.events.event(&event);
+    }
+}
+
 impl Turn<'_> {
     pub(crate) fn cause(&self) -> Cause {
         self.cause
     }
 
     /// Counts what came of it, and tells whoever wants to hear.
-    pub(crate) fn end(self, taken: Result<Generation, Error>) -> Result<Generation, Error> {
+    pub(crate) async fn end(self, taken: Result<Generation, Error>) -> Result<Generation, Error> {
         let tally = &self.pipeline.reloads;
         match &taken {
             Ok(generation) if generation.number > self.before => {
@@ -141,11 +150,12 @@ impl Turn<'_> {
             // It came with the end of the pipeline.
             Err(error) if error.is_disposed() => {}
             Err(error) => {
-                tally.count(ReloadOutcome::Refused, self.began.elapsed());
                 let reason = format!("{}: {error}", refusal(self.cause));
-                let event = Event::of_pipeline(EventKind::ReloadFailed { reason });
-                self.pipeline.services.events.event(&event);
+                self.pipeline.refused(reason, self.began.elapsed());
             }
+        }
+        if taken.is_ok() {
+            self.pipeline.keep_last_good().await;
         }
         for call in &tally.calls {
             // What a service's callback does must not end the watch.
