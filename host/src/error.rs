@@ -14,6 +14,7 @@ enum Kind {
     Disposed,
     NoFile,
     NoBefore,
+    Level(String),
     System {
         what: &'static str,
         source: std::io::Error,
@@ -35,6 +36,15 @@ impl Error {
 
     pub(crate) fn no_generation_before() -> Self {
         Error(Kind::NoBefore)
+    }
+
+    pub(crate) fn level(message: String) -> Self {
+        Error(Kind::Level(message))
+    }
+
+    /// A level was to be set for loggers, or a time, that cannot be.
+    pub fn is_level(&self) -> bool {
+        matches!(self.0, Kind::Level(_))
     }
 
     /// The pipeline has been disposed.
@@ -77,6 +87,7 @@ impl fmt::Display for Error {
                 "this pipeline was built in code and has no file to read again: use `reconfigure`",
             ),
             Kind::NoBefore => f.write_str("there is no generation before this one"),
+            Kind::Level(message) => f.write_str(message),
             Kind::System { what, .. } => write!(f, "cannot start {what}"),
         }
     }

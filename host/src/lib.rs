@@ -11,6 +11,7 @@
 //! * [`Host`] and [`HostBuilder`]: starting, flushing, disposing, looking at what happens.
 //! * [`config`] and [`router`]: the pipeline file, and where records go by it.
 //! * [`stage`]: what stands between the routes and any target.
+//! * [`levels`]: other levels, for a while.
 //! * [`reload`]: changing the pipeline while the service runs.
 //! * [`control`]: asking and steering a pipeline from outside its process.
 //! * [`loader`]: plugins that are dynamic libraries.
@@ -28,6 +29,7 @@ mod host;
 mod in_process;
 pub mod instance;
 mod ledger;
+pub mod levels;
 pub mod lines;
 pub mod loader;
 mod masked;

@@ -16,6 +16,7 @@ use super::protocol::Refusal;
 use super::report;
 use crate::error::Error;
 use crate::instance::BoxFuture;
+use crate::levels::Levels;
 use crate::pipeline::Pipeline;
 use crate::reload::{Cause, Generation, Plan};
 
@@ -66,6 +67,34 @@ static OPERATIONS: &[Operation] = &[
         does: "Lists the last hundred configurations that were in force, the present one last.",
         with: &[],
         run: |pipeline, with| ready(nothing(with).map(|()| report::generations(&pipeline))),
+    },
+    Operation {
+        name: "levels",
+        does: "Lists the levels that were set while the pipeline runs.",
+        with: &[],
+        run: |pipeline, with| ready(nothing(with).map(|()| report::levels(&pipeline))),
+    },
+    Operation {
+        name: "set_level",
+        does: "Sets a level, before those of the file, until it is restored.",
+        with: &[
+            (
+                "logger",
+                "a logger, which stands for its subtree as well, or a pattern",
+            ),
+            ("level", "`trace` to `critical`, or `off`"),
+            (
+                "for",
+                "how long, such as `10m`; for as long as the process runs",
+            ),
+        ],
+        run: |pipeline, with| ready(set_level(&pipeline, with)),
+    },
+    Operation {
+        name: "restore_level",
+        does: "Takes back a level that was set, or all of them.",
+        with: &[("logger", "what it was set for, as it was written then; all")],
+        run: |pipeline, with| ready(restore_level(&pipeline, with)),
     },
     Operation {
         name: "plan",
@@ -183,6 +212,59 @@ fn listed() -> Value {
         json!({ "name": operation.name, "does": operation.does, "with": with })
     });
     json!({ "operations": list.collect::<Vec<_>>() })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetLevel {
+    logger: String,
+    level: String,
+    r#for: Option<String>,
+}
+
+fn set_level(pipeline: &Arc<Pipeline>, with: With) -> Result<Value, Refusal> {
+    let SetLevel {
+        logger,
+        level,
+        r#for,
+    } = parts(with)?;
+    let threshold = crate::levels::parse(&level).map_err(Refusal::request)?;
+    let time = r#for.map(|text| {
+        crate::config::parse_time(&text)
+            .map_err(|error| Refusal::request(format!("`for` is `{text}`: {error}")))
+    });
+    let time = time.transpose()?;
+    let levels = Levels::of(pipeline);
+    let set = match time {
+        Some(time) => levels.set_for(&logger, threshold, time),
+        None => levels.set(&logger, threshold),
+    };
+    set.map_err(|error| Refusal::request(error.to_string()))?;
+    Ok(report::levels(pipeline))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RestoreLevel {
+    logger: Option<String>,
+}
+
+fn restore_level(pipeline: &Arc<Pipeline>, with: With) -> Result<Value, Refusal> {
+    let levels = Levels::of(pipeline);
+    match parts(with)? {
+        RestoreLevel { logger: None } => drop(levels.restore_all()),
+        RestoreLevel {
+            logger: Some(logger),
+        } => match levels.restore(&logger) {
+            Ok(true) => {}
+            Ok(false) => {
+                let message = format!("no level was set for `{logger}` while the pipeline runs");
+                return Err(Refusal::request(message));
+            }
+            Err(error) => return Err(Refusal::request(error.to_string())),
+        },
+    }
+    Ok(report::levels(pipeline))
 }
 
 async fn plugins(pipeline: Arc<Pipeline>, with: With) -> Result<Value, Refusal> {

@@ -1,8 +1,12 @@
 //! What answers consist of. The names here are those of the protocol: they stay.
 
+use std::sync::Arc;
+
+use rolog_core::value::Value as ValueOf;
 use serde_json::{Map, Value, json};
 
 use crate::config::TargetChange;
+use crate::levels::Levels;
 use crate::pipeline::Pipeline;
 use crate::reload::{Generation, Plan, ReloadOutcome};
 use crate::replay::Replay;
@@ -35,6 +39,17 @@ pub(super) fn generation(generation: &Generation) -> Value {
 pub(super) fn generations(pipeline: &Pipeline) -> Value {
     let all = pipeline.shape().history.all();
     json!({ "generations": all.iter().map(generation).collect::<Vec<_>>() })
+}
+
+pub(super) fn levels(pipeline: &Arc<Pipeline>) -> Value {
+    let set = Levels::of(pipeline).list().into_iter().map(|set| {
+        json!({
+            "logger": set.logger,
+            "level": crate::levels::word(set.threshold),
+            "until": set.until.map(|until| ValueOf::Timestamp(until).to_string()),
+        })
+    });
+    json!({ "levels": set.collect::<Vec<_>>() })
 }
 
 pub(super) fn status(pipeline: &Pipeline) -> Value {

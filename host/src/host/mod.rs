@@ -13,6 +13,7 @@ use crate::builtin::Memory;
 use crate::config::{PipelineSpec, Problem};
 use crate::error::Error;
 use crate::ledger::Ledger;
+use crate::levels::Levels;
 use crate::metrics::Snapshot;
 use crate::panic_hook;
 use crate::pipeline::Pipeline;
@@ -97,6 +98,11 @@ impl Host {
         stages
             .map(|(name, stage)| (name.to_string(), stage.status()))
             .collect()
+    }
+
+    /// Sets levels while the pipeline runs.
+    pub fn levels(&self) -> Levels {
+        Levels::of(&self.pipeline)
     }
 
     /// What works in the configuration and is hardly meant.

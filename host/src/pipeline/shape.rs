@@ -6,6 +6,7 @@ use rolog_core::{Level, Threshold};
 
 use crate::catalog::Prepared;
 use crate::config::{PipelineSpec, TargetName};
+use crate::levels::RunTimeLevels;
 use crate::loader::Library;
 use crate::reload::{Cause, History};
 use crate::router::Router;
@@ -17,6 +18,8 @@ pub(crate) struct Shape {
     pub(crate) generation: u32,
     pub(crate) spec: PipelineSpec,
     pub(crate) min_level: Level,
+    /// Set while it runs.
+    pub(crate) levels: RunTimeLevels,
     pub(crate) stages: BTreeMap<TargetName, Stage>,
     /// What each target's plugin said of it: what only one instance may use at a time, and the
     /// size of its batches.
@@ -78,6 +81,7 @@ impl Shape {
             history: History::start(&spec, cause),
             spec,
             min_level,
+            levels: RunTimeLevels::default(),
             stages,
             serving: traits
                 .iter()
@@ -94,7 +98,10 @@ impl Shape {
     }
 
     pub(crate) fn compile(&self) -> Routes {
-        let mut router = Router::builder(&self.spec).default_level(self.min_level);
+        let overrides = self.levels.overrides();
+        let mut router = Router::builder(&self.spec)
+            .default_level(self.min_level)
+            .overrides(&overrides);
         for (name, minimum) in &self.attached {
             router = router.attach(name.clone(), *minimum);
         }

@@ -28,7 +28,7 @@ use rolog_core::{Level, LevelRange, Threshold};
 pub use cache::RouteCache;
 
 use crate::config::{DEFAULT_LEVEL, LevelRule, PipelineSpec, TargetName};
-use crate::pattern::segments;
+use crate::pattern::{LoggerGlob, segments};
 use trie::Trie;
 
 /// What a logger's records pass.
@@ -68,13 +68,15 @@ impl Overrides {
         pattern: &str,
         threshold: impl Into<Threshold>,
     ) -> Result<(), crate::pattern::InvalidGlob> {
-        let pattern = crate::pattern::LoggerGlob::subtree(pattern)?;
-        let threshold = threshold.into();
+        self.put(LoggerGlob::subtree(pattern)?, threshold.into());
+        Ok(())
+    }
+
+    pub(crate) fn put(&mut self, pattern: LoggerGlob, threshold: Threshold) {
         self.rules.retain(|rule| rule.pattern != pattern);
         if threshold != Threshold::Inherit {
             self.rules.push(LevelRule { pattern, threshold });
         }
-        Ok(())
     }
 
     /// What is set.

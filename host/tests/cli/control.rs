@@ -134,3 +134,44 @@ fn where_no_service_answers_it_is_said_how_one_would() {
     assert_eq!(place.run(both, "").code, Some(2));
     assert_eq!(place.run(["plan", "a"], "").code, Some(2));
 }
+
+#[test]
+fn levels_are_set_listed_and_restored() {
+    let place = Place::new();
+    let host = service(&place);
+    let log = host.factory().get_logger("shop.db");
+    let none = place.run(["levels"], "");
+    assert_eq!(none.code, Some(0), "{none:?}");
+    said(&none, &["no level is set"]);
+
+    let set = place.run(["levels", "shop", "error"], "");
+    said(&set, &["logger  level  until\n", "shop    error  -\n"]);
+    assert!(!log.is_enabled(rolog_core::Level::Warning));
+    let set = place.run(["levels", "shop.db", "trace", "--for", "10m"], "");
+    assert_eq!(set.code, Some(0), "{set:?}");
+    assert!(log.is_enabled(rolog_core::Level::Trace));
+    assert!(host.levels().list()[1].until.is_some());
+
+    let restored = place.run(["levels", "shop.db", "--restore"], "");
+    assert_eq!(restored.code, Some(0), "{restored:?}");
+    assert!(!log.is_enabled(rolog_core::Level::Warning));
+    assert_eq!(place.run(["levels", "--restore"], "").code, Some(0));
+    assert!(log.is_enabled(rolog_core::Level::Warning));
+
+    for (args, why) in [
+        (&["levels", "shop", "loud"][..], "`loud` is not a level"),
+        (&["levels", "a..b", "debug"], "is no pattern of loggers"),
+        (&["levels", "shop", "debug", "--for", "soon"], "soon"),
+        (
+            &["levels", "shop", "--restore"],
+            "no level was set for `shop`",
+        ),
+    ] {
+        let refused = place.run(args.iter().copied(), "");
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        said(&refused, &[why]);
+    }
+    let unsaid = place.run(["levels", "shop"], "");
+    assert_eq!(unsaid.code, Some(2), "{unsaid:?}");
+    said(&unsaid, &["Say a LEVEL to set, or --restore"]);
+}

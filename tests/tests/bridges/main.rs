@@ -6,6 +6,7 @@
 mod context;
 mod from_log;
 mod from_tracing;
+mod levels;
 mod outward;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -4,6 +4,7 @@
 
 mod args;
 mod check;
+mod levels;
 mod pipeline;
 mod plan;
 mod plugins;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(args),
         Command::Plugins(args) => plugins::plugins(args),
         Command::Status(args) => service::ask(&args.service, "status", show::status),
+        Command::Levels(args) => levels::levels(args),
         Command::Generations(args) => service::ask(&args.service, "generations", show::generations),
         Command::Reload(args) => service::ask(&args.service, "reload", show::change),
         Command::Rollback(args) => service::ask(&args.service, "rollback", show::change),

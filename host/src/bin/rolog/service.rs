@@ -13,11 +13,21 @@ use crate::show;
 
 /// Asks for `operation`, and shows the answer by `shown`.
 pub(crate) fn ask(service: &Service, operation: &str, shown: fn(&Value) -> String) -> ExitCode {
+    ask_with(service, operation, &json!({}), shown)
+}
+
+/// The same with what the operation wants to know.
+pub(crate) fn ask_with(
+    service: &Service,
+    operation: &str,
+    with: &Value,
+    shown: fn(&Value) -> String,
+) -> ExitCode {
     let socket = match socket(service) {
         Ok(socket) => socket,
         Err(refused) => return refused.tell(),
     };
-    told(call(&socket, operation, &json!({})), &socket, |answer| {
+    told(call(&socket, operation, with), &socket, |answer| {
         if service.json {
             print::answer(&format!("{answer}\n"));
         } else {

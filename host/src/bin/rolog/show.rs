@@ -41,6 +41,21 @@ pub(crate) fn generations(answer: &Value) -> String {
     lines.join("\n")
 }
 
+/// The levels that were set.
+pub(crate) fn levels(answer: &Value) -> String {
+    let levels = answer["levels"].as_array().into_iter().flatten();
+    let rows = levels.map(|level| {
+        ["logger", "level", "until"]
+            .map(|key| text(&level[key]))
+            .to_vec()
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    if rows.is_empty() {
+        return "no level is set: those of the pipeline's file hold\n".to_owned();
+    }
+    table(&["logger", "level", "until"], &[], &rows)
+}
+
 /// What came of a reload.
 pub(crate) fn change(answer: &Value) -> String {
     let now = &answer["generation"];

@@ -10,7 +10,7 @@ mod reading;
 mod service;
 
 pub(crate) use reading::Reading;
-pub(crate) use service::{Generations, Reload, ReloadPlugins, Rollback, Service, Status};
+pub(crate) use service::{Generations, Levels, Reload, ReloadPlugins, Rollback, Service, Status};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -51,6 +51,7 @@ pub(crate) enum Command {
     Replay(Replay),
     Plugins(Plugins),
     Status(Status),
+    Levels(Levels),
     Generations(Generations),
     Reload(Reload),
     Rollback(Rollback),

@@ -57,6 +57,51 @@ pub(crate) struct Status {
     pub(crate) service: Service,
 }
 
+const LEVELS: &str = "\
+Without LOGGER, lists what was set. With LOGGER and LEVEL, has that logger and its subtree, or every
+logger that the pattern matches, record from LEVEL on, whatever the pipeline's file says, until it
+is restored: by --restore, after the time of --for, or by the end of the process. A reload leaves it
+as it is. Where records go is still for the routes to say.";
+
+const LEVELS_EXAMPLES: &str = "\
+Examples:
+  See what the database layer does, for ten minutes:
+    rolog levels shop.db trace --for 10m
+
+  Back to what the file says, for one logger or for all:
+    rolog levels shop.db --restore
+    rolog levels --restore
+
+Exit status: 0 when it was done, 1 when the service refused, 2 when it cannot be reached or the
+command line is wrong.";
+
+/// Show, set and restore levels of a running pipeline.
+#[derive(Debug, Args)]
+#[command(
+    long_about = format!("Show, set and restore levels of a running pipeline.\n\n{LEVELS}\n\n{WHERE}"),
+    after_help = LEVELS_EXAMPLES
+)]
+pub(crate) struct Levels {
+    #[command(flatten)]
+    pub(crate) service: Service,
+
+    /// How long the level holds, such as 10m
+    #[arg(long, value_name = "TIME", requires = "level")]
+    pub(crate) r#for: Option<String>,
+
+    /// Take back what was set, for LOGGER or for all
+    #[arg(long, conflicts_with = "level")]
+    pub(crate) restore: bool,
+
+    /// The logger, or a pattern such as `shop.*.db`
+    #[arg(value_name = "LOGGER")]
+    pub(crate) logger: Option<String>,
+
+    /// trace, debug, info, warning, error, critical or off
+    #[arg(value_name = "LEVEL")]
+    pub(crate) level: Option<String>,
+}
+
 /// List the configurations that a running pipeline has had.
 #[derive(Debug, Args)]
 #[command(
