@@ -24,6 +24,7 @@ pub mod control;
 pub mod dead_letters;
 mod error;
 mod event_text;
+pub mod explain;
 mod feedback;
 mod host;
 mod in_process;

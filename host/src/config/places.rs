@@ -59,6 +59,14 @@ impl Places {
         self.find(path).map(|mark| mark.key)
     }
 
+    /// Where the key of an entry of a map stands, by the entry's number in the file, from 0.
+    pub(crate) fn nth_key(&self, path: &SettingPath, index: usize) -> Option<Place> {
+        match &self.find(path)?.below {
+            Below::Map(entries) => entries.get(index).map(|(_, mark)| mark.key),
+            Below::List(_) | Below::Nothing => None,
+        }
+    }
+
     fn find(&self, path: &SettingPath) -> Option<&Mark> {
         let mut mark = self.root.as_deref()?;
         for step in path.steps() {

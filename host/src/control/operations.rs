@@ -133,6 +133,15 @@ static OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
+        name: "explain",
+        does: "Says which targets get the records of a logger at a level, and why.",
+        with: &[
+            ("logger", "the logger's name"),
+            ("level", "the level, such as `info`"),
+        ],
+        run: |pipeline, with| ready(explain(&pipeline, with)),
+    },
+    Operation {
         name: "replay",
         does: "Sends the dead letters of a file again, and takes out of it those that have arrived.",
         with: &[
@@ -303,6 +312,21 @@ fn changing(
             Err(error) => Err(Refusal::from(&error)),
         }
     })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExplainParts {
+    logger: String,
+    level: String,
+}
+
+fn explain(pipeline: &Pipeline, with: With) -> Result<Value, Refusal> {
+    let ExplainParts { logger, level } = parts(with)?;
+    let level = level
+        .parse()
+        .map_err(|error: rolog_core::Error| Refusal::request(error.to_string()))?;
+    Ok(report::explanation(&pipeline.explain(&logger, level)))
 }
 
 #[derive(Deserialize)]

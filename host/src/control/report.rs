@@ -6,6 +6,7 @@ use rolog_core::value::Value as ValueOf;
 use serde_json::{Map, Value, json};
 
 use crate::config::TargetChange;
+use crate::explain::Explanation;
 use crate::levels::Levels;
 use crate::pipeline::Pipeline;
 use crate::reload::{Generation, Plan, ReloadOutcome};
@@ -191,5 +192,27 @@ pub(super) fn replay(replay: &Replay) -> Value {
         "unreadable": unreadable
             .map(|line| json!({ "line": line.line, "message": line.message }))
             .collect::<Vec<_>>(),
+    })
+}
+
+pub(super) fn explanation(told: &Explanation) -> Value {
+    let targets = told.targets.iter().map(|target| {
+        let state = target.state.as_ref();
+        json!({
+            "name": target.name.as_str(),
+            "route": target.route,
+            "takes": target.takes,
+            "mode": state.map(|state| state.status.mode.name()),
+            "queued": state.map(|state| state.row.queued),
+        })
+    });
+    json!({
+        "logger": told.logger,
+        "level": told.level.name(),
+        "generation": told.generation,
+        "recorded": told.is_recorded(),
+        "permitted": told.threshold.permits,
+        "targets": targets.collect::<Vec<_>>(),
+        "text": told.to_string(),
     })
 }

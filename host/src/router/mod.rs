@@ -14,6 +14,7 @@
 //! The gate is the least level at which a record would go anywhere: below it a call ends at once.
 
 mod cache;
+mod trace;
 mod trie;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rolog_core::{Level, LevelRange, Threshold};
 
 pub use cache::RouteCache;
+pub(crate) use trace::{RouteAnswer, Settled, Taker};
 
 use crate::config::{DEFAULT_LEVEL, LevelRule, PipelineSpec, TargetName};
 use crate::pattern::{LoggerGlob, segments};
@@ -169,6 +171,7 @@ impl<'a> RouterBuilder<'a> {
         Router {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             overrides: Levels::compile(self.overrides),
+            override_patterns: self.overrides.iter().map(|r| r.pattern.clone()).collect(),
             levels: Levels::compile(self.spec.levels()),
             default: match self.default {
                 Threshold::Inherit => Threshold::At(DEFAULT_LEVEL),
@@ -189,6 +192,7 @@ pub struct Router {
     /// Tells this router from every other of the process, for caches.
     serial: u64,
     overrides: Levels,
+    override_patterns: Vec<LoggerGlob>,
     levels: Levels,
     default: Threshold,
     globs: Trie,
@@ -291,9 +295,9 @@ impl Router {
 
     /// A level below which no logger of any name lets a record through; `None`: none lets any.
     pub fn least(&self) -> Option<Level> {
-        let mut rules: Vec<Threshold> = self.overrides.thresholds.clone();
+        let mut rules: Vec<Threshold> = self.overrides.all().collect();
         if !self.overrides.say_all {
-            rules.extend(&self.levels.thresholds);
+            rules.extend(self.levels.all());
             if !self.levels.say_all {
                 rules.push(self.default);
             }
@@ -323,12 +327,7 @@ impl Router {
             seen[target] = false;
         }
         let mut take = |target: usize| {
-            let takes = match self.minimums[target] {
-                Threshold::Inherit => true,
-                Threshold::At(minimum) => level >= minimum,
-                Threshold::Off => false,
-            };
-            if takes && !std::mem::replace(&mut seen[target], true) {
+            if self.takes(target, level) && !std::mem::replace(&mut seen[target], true) {
                 chosen.push(target);
             }
         };
@@ -344,6 +343,21 @@ impl Router {
         self.attached.iter().copied().for_each(&mut take);
     }
 
+    /// Whether the target's own minimum lets records of this level through.
+    fn takes(&self, target: usize, level: Level) -> bool {
+        match self.minimums[target] {
+            Threshold::Inherit => true,
+            Threshold::At(minimum) => level >= minimum,
+            Threshold::Off => false,
+        }
+    }
+
+    /// The loggers that the override at this position is for; empty when there is none.
+    pub(crate) fn override_pattern(&self, position: usize) -> String {
+        let pattern = self.override_patterns.get(position);
+        pattern.map(ToString::to_string).unwrap_or_default()
+    }
+
     fn serial(&self) -> u64 {
         self.serial
     }
@@ -353,7 +367,8 @@ impl Router {
 #[derive(Debug, Default)]
 struct Levels {
     globs: Trie,
-    thresholds: Vec<Threshold>,
+    /// Each with its position in the order of the file.
+    thresholds: Vec<(usize, Threshold)>,
     /// Whether there is a rule for every logger.
     say_all: bool,
 }
@@ -361,18 +376,27 @@ struct Levels {
 impl Levels {
     fn compile(rules: &[LevelRule]) -> Self {
         // The sort is stable, so that what ranks alike stays in the order of the file.
-        let mut ranked: Vec<&LevelRule> = rules.iter().collect();
-        ranked.sort_by_cached_key(|rule| trie::rank(&rule.pattern));
+        let mut ranked: Vec<(usize, &LevelRule)> = rules.iter().enumerate().collect();
+        ranked.sort_by_cached_key(|(_, rule)| trie::rank(&rule.pattern));
         let mut levels = Levels::default();
-        for rule in ranked {
+        for (position, rule) in ranked {
             levels.globs.insert(&rule.pattern, levels.thresholds.len());
-            levels.thresholds.push(rule.threshold);
+            levels.thresholds.push((position, rule.threshold));
             levels.say_all |= rule.pattern.is_all();
         }
         levels
     }
 
+    fn all(&self) -> impl Iterator<Item = Threshold> + '_ {
+        self.thresholds.iter().map(|(_, threshold)| *threshold)
+    }
+
     fn of(&self, name: &[&str]) -> Option<Threshold> {
+        self.best(name).map(|(_, threshold)| threshold)
+    }
+
+    /// The rule that decides for a logger, by its position in the order of the file.
+    fn best(&self, name: &[&str]) -> Option<(usize, Threshold)> {
         let mut best: Option<usize> = None;
         self.globs.matches(name, |rule| {
             best = Some(best.map_or(rule, |best| best.min(rule)));

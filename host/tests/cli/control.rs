@@ -175,3 +175,36 @@ fn levels_are_set_listed_and_restored() {
     assert_eq!(unsaid.code, Some(2), "{unsaid:?}");
     said(&unsaid, &["Say a LEVEL to set, or --restore"]);
 }
+
+#[test]
+fn a_logger_is_explained_from_the_file_and_from_a_service() {
+    let place = Place::new();
+    let host = service(&place);
+    let file = place.run(["explain", "shop.db", "info"], "");
+    assert_eq!(file.code, Some(0), "{file:?}");
+    said(
+        &file,
+        &["shop.db at info: goes to app\n", "  app: by route 1\n"],
+    );
+    let asked = place.run(
+        ["explain", "shop.db", "info", "--control", "rolog.sock"],
+        "",
+    );
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+    said(
+        &asked,
+        &[
+            "goes to app (generation 1)\n",
+            "  app: by route 1; active, 1 delivered, 0 queued\n",
+        ],
+    );
+    let below = place.run(
+        ["explain", "shop.db", "trace", "--control", "rolog.sock"],
+        "",
+    );
+    assert_eq!(below.code, Some(1), "{below:?}");
+    said(&below, &["not recorded, below the logger's level"]);
+    let wrong = place.run(["explain", "shop.db", "loud"], "");
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    drop(host);
+}

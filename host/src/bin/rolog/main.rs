@@ -4,6 +4,7 @@
 
 mod args;
 mod check;
+mod explain;
 mod levels;
 mod pipeline;
 mod plan;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(args),
         Command::Plan(args) => plan::plan(args),
+        Command::Explain(args) => explain::explain(args),
         Command::Replay(args) => replay::replay(args),
         Command::Plugins(args) => plugins::plugins(args),
         Command::Status(args) => service::ask(&args.service, "status", show::status),

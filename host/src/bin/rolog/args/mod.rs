@@ -6,9 +6,11 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
+mod explain;
 mod reading;
 mod service;
 
+pub(crate) use explain::Explain;
 pub(crate) use reading::Reading;
 pub(crate) use service::{Generations, Levels, Reload, ReloadPlugins, Rollback, Service, Status};
 
@@ -48,6 +50,7 @@ pub(crate) enum Command {
     Run(Run),
     Check(Check),
     Plan(Plan),
+    Explain(Explain),
     Replay(Replay),
     Plugins(Plugins),
     Status(Status),
