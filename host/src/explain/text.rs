@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use rolog_core::Threshold;
 
 use super::{ExplainedRoute, ExplainedTarget, Explanation, RouteAnswer, ThresholdSource};
-use crate::config::Place;
+use crate::config::{Place, TargetName};
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -81,7 +81,7 @@ impl Explanation {
         match route.answer {
             RouteAnswer::Takes if route.to.is_empty() => f.write_str("discards it")?,
             RouteAnswer::Takes => {
-                let to: Vec<&str> = route.to.iter().map(|name| name.as_str()).collect();
+                let to: Vec<&str> = route.to.iter().map(TargetName::as_str).collect();
                 write!(f, "takes it to {}", to.join(", "))?;
             }
             RouteAnswer::OtherLogger => f.write_str("other loggers")?,
