@@ -11,6 +11,7 @@ use crate::client;
 use crate::compress::Compressor;
 use crate::config::{self, Config, Format};
 use crate::format::envelope::RECORDS;
+use crate::format::{elasticsearch, loki};
 use crate::route::Routes;
 
 /// Headers that are the client's own business.
@@ -169,7 +170,16 @@ fn headers(config: &Config) -> Vec<ConfigError> {
 /// The settings of one format mean nothing to another, and what means nothing is a mistake.
 fn sections(config: &Config) -> Vec<ConfigError> {
     let mut problems = Vec::new();
-    let sections = [("envelope", Format::Envelope, config.envelope.is_some())];
+    let sections = [
+        ("envelope", Format::Envelope, config.envelope.is_some()),
+        ("otlp", Format::Otlp, config.otlp.is_some()),
+        ("loki", Format::Loki, config.loki.is_some()),
+        (
+            "elasticsearch",
+            Format::Elasticsearch,
+            config.elasticsearch.is_some(),
+        ),
+    ];
     for (path, format, there) in sections {
         if there && config.format != format {
             problems.push(
@@ -188,6 +198,17 @@ fn sections(config: &Config) -> Vec<ConfigError> {
                 .expected("a text with `{records}` in it"),
         ),
         _ => {}
+    }
+    match &config.loki {
+        Some(settings) => problems.extend(loki::problems(settings)),
+        None if config.format == Format::Loki => problems.push(
+            ConfigError::at("format", "Loki takes no stream without a label")
+                .expected("`loki: { labels: { job: shop } }` with it"),
+        ),
+        None => {}
+    }
+    if let Some(settings) = &config.elasticsearch {
+        problems.extend(elasticsearch::problems(settings));
     }
     problems
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::format::envelope;
+use crate::format::{elasticsearch, envelope, loki, otlp};
 use crate::secret::Secret;
 use crate::units::{Size, Span};
 
@@ -41,6 +41,12 @@ pub struct Config {
     pub source: bool,
     /// The settings of `format: envelope`.
     pub envelope: Option<envelope::Settings>,
+    /// The settings of `format: otlp`.
+    pub otlp: Option<otlp::Settings>,
+    /// The settings of `format: loki`.
+    pub loki: Option<loki::Settings>,
+    /// The settings of `format: elasticsearch`.
+    pub elasticsearch: Option<elasticsearch::Settings>,
     /// How connections are made safe.
     #[serde(default)]
     pub tls: Tls,
@@ -84,6 +90,12 @@ pub enum Format {
     Json,
     /// Records within a text of the settings.
     Envelope,
+    /// `OpenTelemetry` logs.
+    Otlp,
+    /// Grafana Loki's push interface.
+    Loki,
+    /// Elasticsearch's and `OpenSearch`'s `_bulk`.
+    Elasticsearch,
 }
 
 /// The method of the requests.

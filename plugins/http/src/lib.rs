@@ -1,4 +1,5 @@
-//! Sends records to an HTTP service.
+//! Sends records to an HTTP service: any that takes JSON, OpenTelemetry collectors, Loki, and
+//! Elasticsearch or OpenSearch.
 //!
 //! ```yaml
 //! targets:

@@ -190,6 +190,13 @@ fn url(config: &Config) -> Result<Template, ConfigError> {
         template.append(value.map_text(encoded));
         mark = '&';
     }
+    if let Some((name, value)) = format::parameter(config.format)
+        && !rest.contains(&format!("{name}="))
+        && !config.query.contains_key(name)
+    {
+        let pair = format!("{mark}{name}={value}");
+        template.append(Template::strict(&pair).expect("a preset's parameter has no braces"));
+    }
     Ok(template)
 }
 

@@ -4,8 +4,13 @@
 //! body, and what an answer says of them. Requests, statuses, compression and limits are the same
 //! for all of them, and not its business.
 
+pub mod elasticsearch;
 pub mod envelope;
 mod lines;
+pub mod loki;
+pub mod otlp;
+
+use std::collections::HashMap;
 
 use rolog_core::frame::Record;
 
@@ -70,6 +75,32 @@ impl Written {
     pub(crate) fn stream(&self, index: u32) -> Stream {
         self.parts[index as usize].2
     }
+
+    /// These records by stream, the streams in the order of their first record, and within a stream
+    /// in the order given.
+    fn by_stream(&self, which: &[u32]) -> Vec<(Stream, Vec<u32>)> {
+        let mut streams: Vec<(Stream, Vec<u32>)> = Vec::new();
+        let mut places: HashMap<Stream, usize> = HashMap::new();
+        for &index in which {
+            let stream = self.stream(index);
+            let place = *places.entry(stream).or_insert_with(|| {
+                streams.push((stream, Vec::new()));
+                streams.len() - 1
+            });
+            streams[place].1.push(index);
+        }
+        streams
+    }
+
+    /// Appends these records with something between them.
+    fn join(&self, which: &[u32], between: &[u8], out: &mut Vec<u8>) {
+        for (at, &index) in which.iter().enumerate() {
+            if at > 0 {
+                out.extend_from_slice(between);
+            }
+            out.extend_from_slice(self.get(index));
+        }
+    }
 }
 
 /// What a service says of the records of a request, beside success.
@@ -97,6 +128,9 @@ pub(crate) fn writer(config: &Config) -> Box<dyn Format> {
         Name::Ndjson => Box::new(lines::Lines::ndjson(config.source)),
         Name::Json => Box::new(lines::Lines::json(config.source)),
         Name::Envelope => Box::new(envelope::Envelope::new(config)),
+        Name::Otlp => otlp::writer(config),
+        Name::Loki => Box::new(loki::Loki::new(config)),
+        Name::Elasticsearch => Box::new(elasticsearch::Bulk::new(config)),
     }
 }
 
@@ -104,12 +138,27 @@ pub(crate) fn writer(config: &Config) -> Box<dyn Format> {
 pub(crate) fn path(format: Name) -> Option<&'static str> {
     match format {
         Name::Ndjson | Name::Json | Name::Envelope => None,
+        Name::Otlp => Some(otlp::PATH),
+        Name::Loki => Some(loki::PATH),
+        Name::Elasticsearch => Some(elasticsearch::PATH),
     }
 }
 
 /// How to read the answers to a preset's requests; `None` where their status says all.
 pub(crate) fn reader(format: Name) -> Option<ReadAnswer> {
     match format {
-        Name::Ndjson | Name::Json | Name::Envelope => None,
+        Name::Ndjson | Name::Json | Name::Envelope | Name::Loki => None,
+        Name::Otlp => Some(otlp::read),
+        Name::Elasticsearch => Some(elasticsearch::read),
     }
+}
+
+/// A parameter that a preset adds to the URL, unless it is there.
+pub(crate) fn parameter(format: Name) -> Option<(&'static str, &'static str)> {
+    (format == Name::Elasticsearch).then_some(elasticsearch::QUERY)
+}
+
+/// Appends a text as a JSON string.
+fn quoted(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, text).expect("any text is a JSON string, and memory takes it");
 }

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+mod bulk;
 mod common;
 mod conformance;
 mod faults;
+mod loki;
 mod outcomes;
 mod requests;
 mod server;

@@ -25,6 +25,21 @@ fn what_cannot_work_is_refused_by_its_path() {
             json!({ "format": "envelope", "envelope": { "body": "none" } }),
             "envelope.body",
         ),
+        (json!({ "format": "loki" }), "format"),
+        (
+            json!({ "format": "loki", "loki": { "labels": {} } }),
+            "loki.labels",
+        ),
+        (
+            json!({ "format": "loki", "loki": { "labels": { "a-b": "c" } } }),
+            "loki.labels.a-b",
+        ),
+        (json!({ "loki": { "labels": { "a": "b" } } }), "loki"),
+        (json!({ "otlp": {} }), "otlp"),
+        (
+            json!({ "format": "elasticsearch", "elasticsearch": { "index": "{" } }),
+            "elasticsearch.index",
+        ),
         (json!({ "compression_level": 3 }), "compression_level"),
         (
             json!({ "compression": "gzip", "compression_level": 10 }),

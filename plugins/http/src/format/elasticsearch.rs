@@ -1,0 +1,226 @@
+//! Elasticsearch's and OpenSearch's `_bulk`: a line that says what to do, and a line with the
+//! document.
+//!
+//! The record's id is the document's, so that a record which is sent again is not stored again: a
+//! conflict says that it is there already. The answer says it of each document. `filter_path` keeps
+//! the answer to what is read of it.
+
+use std::collections::BTreeMap;
+
+use rolog_core::frame::Record;
+use rolog_core::render::JsonLine;
+use rolog_plugin::ConfigError;
+use serde::Deserialize;
+
+use super::{Format, Reading, Stream, Trouble, Written, quoted};
+use crate::config::Config;
+use crate::template::Template;
+
+/// Where it takes records.
+pub(crate) const PATH: &str = "/_bulk";
+/// What is wanted of the answer.
+pub(crate) const QUERY: (&str, &str) = (
+    "filter_path",
+    "errors,items.*.status,items.*.error.type,items.*.error.reason",
+);
+
+/// The settings of `format: elasticsearch`.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The index or data stream, as a text with holes; none where the URL has it.
+    pub index: Option<String>,
+    /// What to do with documents.
+    pub action: Action,
+    /// Whether the service gives out ids of its own, and stores twice what is sent twice.
+    pub own_ids: bool,
+}
+
+/// What to do with documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Add them; the only action that data streams take.
+    #[default]
+    Create,
+    /// Add or replace them.
+    Index,
+}
+
+/// Writes bulks.
+pub(super) struct Bulk {
+    settings: Settings,
+    index: Option<Template>,
+    renderer: JsonLine,
+}
+
+/// What is wrong with the settings.
+pub(crate) fn problems(settings: &Settings) -> Vec<ConfigError> {
+    let index = settings.index.as_deref().map(Template::strict);
+    match index {
+        Some(Err(what)) => vec![ConfigError::at("elasticsearch.index", what)],
+        _ => Vec::new(),
+    }
+}
+
+impl Bulk {
+    pub(super) fn new(config: &Config) -> Self {
+        let settings = config.elasticsearch.clone().unwrap_or_default();
+        let index = settings.index.as_deref();
+        Bulk {
+            index: index.map(|text| Template::strict(text).expect("the settings are checked")),
+            settings,
+            renderer: JsonLine::new().with_source(config.source),
+        }
+    }
+}
+
+impl Format for Bulk {
+    fn content_type(&self) -> &str {
+        "application/x-ndjson"
+    }
+
+    fn record(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<Stream, String> {
+        out.extend_from_slice(match self.settings.action {
+            Action::Create => b"{\"create\":{",
+            Action::Index => b"{\"index\":{",
+        });
+        if let Some(index) = &self.index {
+            let mut name = String::new();
+            let filled = index.fill(record, &mut name, |text, out| {
+                out.push_str(text);
+                true
+            });
+            filled
+                .map_err(|name| format!("the record has no `{name}` that the index is named by"))?;
+            // Elasticsearch takes no capitals in the name of an index.
+            name.make_ascii_lowercase();
+            out.extend_from_slice(b"\"_index\":");
+            quoted(&name, out);
+        }
+        if !self.settings.own_ids {
+            let comma = if self.index.is_some() { "," } else { "" };
+            out.extend_from_slice(format!("{comma}\"_id\":\"{}\"", record.id()).as_bytes());
+        }
+        out.extend_from_slice(b"}}\n");
+        let start = out.len();
+        self.renderer.line(record, out);
+        // Data streams go by `@timestamp`, unless the record has one of its own.
+        const TIME: &[u8] = b"{\"time\":";
+        if out[start..].starts_with(TIME) && record.fields().all(|(key, _)| key != "@timestamp") {
+            out.splice(start..start + TIME.len(), *b"{\"@timestamp\":");
+        }
+        Ok(0)
+    }
+
+    fn body(&self, written: &Written, which: &[u32]) -> Vec<u8> {
+        let mut out = Vec::new();
+        written.join(which, b"", &mut out);
+        out
+    }
+
+    fn whole(&self, written: Written) -> Vec<u8> {
+        written.bytes
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    errors: bool,
+    #[serde(default)]
+    items: Vec<BTreeMap<String, Item>>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    status: u16,
+    error: Option<Error>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Error {
+    Told {
+        #[serde(rename = "type", default)]
+        kind: String,
+        reason: Option<String>,
+    },
+    Text(String),
+}
+
+/// Reads what it says of each document.
+pub(crate) fn read(answer: &[u8], _json: bool, records: usize) -> Reading {
+    let unreadable = Reading {
+        unreadable: true,
+        ..Reading::default()
+    };
+    let answer: Answer = match serde_json::from_slice(answer) {
+        Ok(answer) => answer,
+        Err(_) => return unreadable,
+    };
+    if !answer.errors {
+        return Reading::default();
+    }
+    if answer.items.len() != records {
+        return unreadable;
+    }
+    let items = answer
+        .items
+        .into_iter()
+        .filter_map(|item| item.into_values().next());
+    let troubles = (0u32..).zip(items).filter_map(|(index, item)| {
+        // A conflict: a document of this id is there, and it can only be this one.
+        let there = (200..300).contains(&item.status) || item.status == 409;
+        (!there).then(|| {
+            let text = match item.error {
+                Some(Error::Told { kind, reason }) => {
+                    reason.map_or(kind.clone(), |reason| format!("{kind}: {reason}"))
+                }
+                Some(Error::Text(text)) => text,
+                None => String::new(),
+            };
+            let status = item.status;
+            (index, Trouble { status, text })
+        })
+    });
+    Reading {
+        troubles: troubles.collect(),
+        ..Reading::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_answer_with_a_failure_is_read_by_position() {
+        let answer = br#"{"errors": true, "items": [
+            {"create": {"status": 201}},
+            {"create": {"status": 400, "error": {"type": "document_parsing_exception",
+                "reason": "failed to parse field [age]"}}},
+            {"create": {"status": 409, "error": {"type": "version_conflict_engine_exception"}}},
+            {"create": {"status": 429, "error": {"type": "es_rejected_execution_exception"}}}
+        ]}"#;
+        let reading = read(answer, true, 4);
+        let told: Vec<_> = reading
+            .troubles
+            .iter()
+            .map(|(index, trouble)| (*index, trouble.status, trouble.text.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (
+                    1,
+                    400,
+                    "document_parsing_exception: failed to parse field [age]"
+                ),
+                (3, 429, "es_rejected_execution_exception"),
+            ]
+        );
+        assert!(read(answer, true, 3).unreadable);
+        assert!(read(b"{", true, 3).unreadable);
+        assert_eq!(read(br#"{"errors":false}"#, true, 9), Reading::default());
+    }
+}

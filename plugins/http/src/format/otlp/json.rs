@@ -1,0 +1,208 @@
+//! `ExportLogsServiceRequest` as JSON, by OTLP's rules: names in lower camel case, 64-bit integers
+//! as strings, ids in hexadecimal, enumerations as numbers.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rolog_core::frame::Record;
+use rolog_core::value::Value;
+use serde::Deserialize;
+
+use super::attributes::{self, Attribute, Trace};
+use super::proto::integer;
+use super::{Scopes, Settings, severity, times};
+use crate::format::{Format, Stream, Written, quoted};
+
+/// Writes requests as JSON.
+pub(super) struct Json {
+    /// The resource, whole.
+    resource: Vec<u8>,
+    source: bool,
+    scopes: Scopes,
+}
+
+impl Json {
+    pub(super) fn new(settings: &Settings, source: bool) -> Self {
+        let mut resource = b"{\"attributes\":[".to_vec();
+        for (at, (key, text)) in settings.resource.iter().enumerate() {
+            comma(at > 0, &mut resource);
+            key_value(key, &mut resource, |out| any(&Value::Str(text), out));
+        }
+        resource.extend_from_slice(b"]}");
+        Json {
+            resource,
+            source,
+            scopes: Scopes::default(),
+        }
+    }
+}
+
+impl Format for Json {
+    fn content_type(&self) -> &str {
+        "application/json"
+    }
+
+    fn begin(&mut self, _: &mut Vec<u8>) {
+        self.scopes.clear();
+    }
+
+    fn record(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<Stream, String> {
+        let [time, observed] = times(record);
+        let trace = Trace::of(record);
+        let head = format!(
+            "{{\"timeUnixNano\":\"{time}\",\"observedTimeUnixNano\":\"{observed}\",\
+             \"severityNumber\":{},\"severityText\":\"{}\",\"body\":{{\"stringValue\":",
+            severity(record.level()),
+            record.level().name()
+        );
+        out.extend_from_slice(head.as_bytes());
+        quoted(&record.message().to_string(), out);
+        out.extend_from_slice(b"},\"attributes\":[");
+        let mut more = false;
+        attributes::each(record, &trace, self.source, |key, value| {
+            comma(std::mem::replace(&mut more, true), out);
+            key_value(key, out, |out| match value {
+                Attribute::Value(value) => any(&value, out),
+                Attribute::Arguments => array(record.args(), out),
+            });
+        });
+        out.push(b']');
+        for (name, id) in [("traceId", trace.trace), ("spanId", trace.span)] {
+            if let Some(id) = id {
+                out.extend_from_slice(format!(",\"{name}\":\"{id}\"").as_bytes());
+            }
+        }
+        out.push(b'}');
+        Ok(self.scopes.of(record))
+    }
+
+    fn stream_cost(&self, stream: Stream) -> usize {
+        // `{"scope":{"name":…},"logRecords":[]},`
+        2 * self.scopes.names[stream as usize].len() + 40
+    }
+
+    fn body(&self, written: &Written, which: &[u32]) -> Vec<u8> {
+        let mut out = b"{\"resourceLogs\":[{\"resource\":".to_vec();
+        out.extend_from_slice(&self.resource);
+        out.extend_from_slice(b",\"scopeLogs\":[");
+        for (at, (stream, records)) in written.by_stream(which).into_iter().enumerate() {
+            comma(at > 0, &mut out);
+            out.extend_from_slice(b"{\"scope\":{\"name\":");
+            quoted(&self.scopes.names[stream as usize], &mut out);
+            out.extend_from_slice(b"},\"logRecords\":[");
+            written.join(&records, b",", &mut out);
+            out.extend_from_slice(b"]}");
+        }
+        out.extend_from_slice(b"]}]}");
+        out
+    }
+}
+
+fn comma(wanted: bool, out: &mut Vec<u8>) {
+    if wanted {
+        out.push(b',');
+    }
+}
+
+fn key_value(key: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
+    out.extend_from_slice(b"{\"key\":");
+    quoted(key, out);
+    out.extend_from_slice(b",\"value\":");
+    value(out);
+    out.push(b'}');
+}
+
+/// Appends an `AnyValue`; an empty one for null.
+fn any(value: &Value<'_>, out: &mut Vec<u8>) {
+    let text = |text: &str, out: &mut Vec<u8>| {
+        out.extend_from_slice(b"{\"stringValue\":");
+        quoted(text, out);
+        out.push(b'}');
+    };
+    let plain = |name: &str, value: &str, out: &mut Vec<u8>| {
+        out.extend_from_slice(format!("{{\"{name}\":{value}}}").as_bytes());
+    };
+    let double = |value: f64, out: &mut Vec<u8>| match serde_json::Number::from_f64(value) {
+        Some(number) => plain("doubleValue", &number.to_string(), out),
+        None if value.is_nan() => plain("doubleValue", "\"NaN\"", out),
+        None if value > 0.0 => plain("doubleValue", "\"Infinity\"", out),
+        None => plain("doubleValue", "\"-Infinity\"", out),
+    };
+    match value {
+        Value::Null => out.extend_from_slice(b"{}"),
+        Value::Str(string) => text(string, out),
+        Value::Bool(value) => plain("boolValue", &value.to_string(), out),
+        Value::F64(value) => double(*value, out),
+        Value::Duration(span) => double(span.as_secs_f64(), out),
+        Value::Bytes(bytes) => {
+            plain(
+                "bytesValue",
+                &format!("\"{}\"", STANDARD.encode(bytes)),
+                out,
+            );
+        }
+        Value::List(list) => array(list.iter(), out),
+        Value::Map(map) => {
+            out.extend_from_slice(b"{\"kvlistValue\":{\"values\":[");
+            for (at, (key, value)) in map.iter().enumerate() {
+                comma(at > 0, out);
+                key_value(key, out, |out| any(&value, out));
+            }
+            out.extend_from_slice(b"]}}");
+        }
+        Value::Error(error) => text(&error.to_string(), out),
+        other => match integer(other) {
+            Some(number) => plain("intValue", &format!("\"{number}\""), out),
+            None => text(&other.to_string(), out),
+        },
+    }
+}
+
+fn array<'a>(values: impl Iterator<Item = Value<'a>>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"arrayValue\":{\"values\":[");
+    for (at, value) in values.enumerate() {
+        comma(at > 0, out);
+        any(&value, out);
+    }
+    out.extend_from_slice(b"]}}");
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    partial_success: Option<Partial>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Partial {
+    rejected_log_records: Count,
+    error_message: String,
+}
+
+/// A 64-bit number is a string by the rules, and a number all the same with some.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Count {
+    Number(u64),
+    Text(String),
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Count::Number(0)
+    }
+}
+
+/// How many records an `ExportLogsServiceResponse` says were refused, and what it remarks.
+pub(super) fn partial_success(answer: &[u8]) -> Option<(u64, String)> {
+    if answer.is_empty() {
+        return Some((0, String::new()));
+    }
+    let answer: Answer = serde_json::from_slice(answer).ok()?;
+    let partial = answer.partial_success.unwrap_or_default();
+    let count = match partial.rejected_log_records {
+        Count::Number(count) => count,
+        Count::Text(text) => text.parse().ok()?,
+    };
+    Some((count, partial.error_message))
+}

@@ -1,0 +1,163 @@
+//! `OpenTelemetry` logs over HTTP, as protobuf or JSON: `POST /v1/logs`.
+//!
+//! A record becomes a `LogRecord`, its logger the scope. Its data are attributes under their own
+//! keys; what else it has goes by the names of the semantic conventions: `log.record.uid` is its id,
+//! `exception.*` its error, and where asked for `code.*` and `thread.*` where it was logged. Fields
+//! `trace_id` and `span_id` that are such ids, in hexadecimal, become those of the `LogRecord`.
+
+mod attributes;
+#[cfg(test)]
+#[path = "tests.rs"]
+mod encodings;
+mod json;
+mod proto;
+mod wire;
+
+use std::collections::{BTreeMap, HashMap};
+
+use rolog_core::frame::Record;
+use rolog_core::level::Level;
+use serde::Deserialize;
+
+use super::{Format, Reading, Stream, Trouble};
+use crate::config::Config;
+
+/// Where it takes records.
+pub(crate) const PATH: &str = "/v1/logs";
+
+/// The settings of `format: otlp`.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// How requests are written.
+    pub encoding: Encoding,
+    /// The attributes of the resource, such as `service.name`.
+    pub resource: BTreeMap<String, String>,
+}
+
+/// How requests are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// Binary.
+    #[default]
+    Protobuf,
+    /// As JSON.
+    Json,
+}
+
+pub(super) fn writer(config: &Config) -> Box<dyn Format> {
+    let settings = config.otlp.clone().unwrap_or_default();
+    match settings.encoding {
+        Encoding::Protobuf => Box::new(proto::Proto::new(&settings, config.source)),
+        Encoding::Json => Box::new(json::Json::new(&settings, config.source)),
+    }
+}
+
+/// `SeverityNumber` of a level.
+fn severity(level: Level) -> u8 {
+    match level {
+        Level::Trace => 1,
+        Level::Debug => 5,
+        Level::Information => 9,
+        Level::Warning => 13,
+        Level::Error => 17,
+        Level::Critical => 21,
+    }
+}
+
+/// The scopes of a batch, by the names of their loggers.
+#[derive(Default)]
+struct Scopes {
+    names: Vec<String>,
+    places: HashMap<String, Stream>,
+}
+
+impl Scopes {
+    fn clear(&mut self) {
+        self.names.clear();
+        self.places.clear();
+    }
+
+    fn of(&mut self, record: &Record<'_>) -> Stream {
+        let name = record.logger();
+        if let Some(place) = self.places.get(name) {
+            return *place;
+        }
+        let place = self.names.len() as Stream;
+        self.names.push(name.to_owned());
+        self.places.insert(name.to_owned(), place);
+        place
+    }
+}
+
+/// The times of a record, in nanoseconds: when it was logged, and when it was read.
+fn times(record: &Record<'_>) -> [u64; 2] {
+    let time = record.time();
+    [time, record.observed().unwrap_or(time)].map(|time| time.nanos().max(0) as u64)
+}
+
+/// Reads a partial success. It says how many records were refused and not which, and that none of
+/// them may be sent again: so all are rejected, where there are others that keep them.
+pub(crate) fn read(answer: &[u8], json: bool, records: usize) -> Reading {
+    let said = if json {
+        json::partial_success(answer)
+    } else {
+        proto::partial_success(answer)
+    };
+    let Some((rejected, text)) = said else {
+        return Reading {
+            warning: Some("its answer cannot be read".into()),
+            ..Reading::default()
+        };
+    };
+    if rejected == 0 {
+        return Reading {
+            warning: (!text.is_empty()).then_some(text),
+            ..Reading::default()
+        };
+    }
+    let text = format!("{rejected} of {records} records were refused, and not said which: {text}");
+    let trouble = |index| {
+        let (status, text) = (400, text.clone());
+        (index, Trouble { status, text })
+    };
+    Reading {
+        troubles: (0..records as u32).map(trouble).collect(),
+        ..Reading::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partial_success_is_read_in_both_encodings() {
+        let json = br#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"too old"}}"#;
+        // partial_success { rejected_log_records: 2, error_message: "too old" }
+        let proto = b"\x0a\x0b\x08\x02\x12\x07too old";
+        for reading in [read(json, true, 3), read(proto, false, 3)] {
+            assert_eq!(reading.troubles.len(), 3);
+            assert!(reading.troubles[2].1.text.starts_with("2 of 3"));
+            assert!(reading.troubles[2].1.text.ends_with("too old"));
+        }
+        let none: [(&[u8], bool); 5] = [
+            (b"{}", true),
+            (br#"{"partialSuccess":null}"#, true),
+            (br#"{"partialSuccess":{}}"#, true),
+            (b"", false),
+            (b"\x0a\x00", false),
+        ];
+        for (answer, json) in none {
+            assert_eq!(read(answer, json, 3), Reading::default());
+        }
+        let warned = read(b"\x0a\x09\x12\x07too old", false, 3);
+        assert_eq!(
+            (warned.troubles.len(), warned.warning.as_deref()),
+            (0, Some("too old"))
+        );
+        assert!(read(b"\x0a\x7f", false, 3).warning.is_some());
+        assert!(read(b"OK", true, 3).warning.is_some());
+    }
+}

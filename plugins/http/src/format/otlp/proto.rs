@@ -1,0 +1,174 @@
+//! `ExportLogsServiceRequest` as protobuf, written straight from the records.
+
+use rolog_core::frame::Record;
+use rolog_core::value::Value;
+
+use super::attributes::{self, Attribute, Trace};
+use super::wire::{self, Held};
+use super::{Scopes, Settings, severity, times};
+use crate::format::{Format, Stream, Written};
+
+/// Writes requests as protobuf.
+pub(super) struct Proto {
+    /// The field of the resource, whole.
+    resource: Vec<u8>,
+    source: bool,
+    scopes: Scopes,
+}
+
+impl Proto {
+    pub(super) fn new(settings: &Settings, source: bool) -> Self {
+        let mut resource = Vec::new();
+        wire::message(1, &mut resource, |out| {
+            for (key, text) in &settings.resource {
+                key_value(1, key, out, |out| any(&Value::Str(text), out));
+            }
+        });
+        Proto {
+            resource,
+            source,
+            scopes: Scopes::default(),
+        }
+    }
+
+    /// The field of a scope, whole.
+    fn scope(&self, stream: Stream) -> Vec<u8> {
+        let name = &self.scopes.names[stream as usize];
+        let mut scope = Vec::new();
+        wire::message(1, &mut scope, |out| wire::bytes(1, name.as_bytes(), out));
+        scope
+    }
+}
+
+impl Format for Proto {
+    fn content_type(&self) -> &str {
+        "application/x-protobuf"
+    }
+
+    fn begin(&mut self, _: &mut Vec<u8>) {
+        self.scopes.clear();
+    }
+
+    fn record(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<Stream, String> {
+        let [time, observed] = times(record);
+        let trace = Trace::of(record);
+        wire::fixed64(1, time, out);
+        wire::number(2, severity(record.level()).into(), out);
+        wire::bytes(3, record.level().name().as_bytes(), out);
+        wire::message(5, out, |out| {
+            let message = record.message().to_string();
+            wire::bytes(1, message.as_bytes(), out);
+        });
+        attributes::each(record, &trace, self.source, |key, value| {
+            key_value(6, key, out, |out| match value {
+                Attribute::Value(value) => any(&value, out),
+                Attribute::Arguments => array(record.args(), out),
+            });
+        });
+        if let Some(id) = trace.trace {
+            wire::bytes(9, &attributes::id_bytes(id), out);
+        }
+        if let Some(id) = trace.span {
+            wire::bytes(10, &attributes::id_bytes(id), out);
+        }
+        wire::fixed64(11, observed, out);
+        Ok(self.scopes.of(record))
+    }
+
+    fn stream_cost(&self, stream: Stream) -> usize {
+        self.scopes.names[stream as usize].len() + 16
+    }
+
+    fn body(&self, written: &Written, which: &[u32]) -> Vec<u8> {
+        let mut parts = Vec::new();
+        let mut resource_len = self.resource.len();
+        for (stream, records) in written.by_stream(which) {
+            let scope = self.scope(stream);
+            let fields = records
+                .iter()
+                .map(|index| wire::field_len(written.get(*index).len()));
+            let len = scope.len() + fields.sum::<usize>();
+            resource_len += wire::field_len(len);
+            parts.push((scope, len, records));
+        }
+        let mut out = Vec::with_capacity(wire::field_len(resource_len));
+        wire::head(1, resource_len, &mut out);
+        out.extend_from_slice(&self.resource);
+        for (scope, len, records) in parts {
+            wire::head(2, len, &mut out);
+            out.extend_from_slice(&scope);
+            for index in records {
+                wire::bytes(2, written.get(index), &mut out);
+            }
+        }
+        out
+    }
+}
+
+/// Appends a `KeyValue` under a field.
+fn key_value(field: u8, key: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
+    wire::message(field, out, |out| {
+        wire::bytes(1, key.as_bytes(), out);
+        wire::message(2, out, value);
+    });
+}
+
+/// Appends what an `AnyValue` holds; nothing for null.
+fn any(value: &Value<'_>, out: &mut Vec<u8>) {
+    let text = |text: &str, out: &mut Vec<u8>| wire::bytes(1, text.as_bytes(), out);
+    match value {
+        Value::Null => {}
+        Value::Str(string) => text(string, out),
+        Value::Bool(value) => wire::number(2, (*value).into(), out),
+        Value::F64(value) => wire::fixed64(4, value.to_bits(), out),
+        Value::Duration(span) => wire::fixed64(4, span.as_secs_f64().to_bits(), out),
+        Value::Bytes(bytes) => wire::bytes(7, bytes, out),
+        Value::List(list) => array(list.iter(), out),
+        Value::Map(map) => wire::message(6, out, |out| {
+            for (key, value) in map.iter() {
+                key_value(1, key, out, |out| any(&value, out));
+            }
+        }),
+        Value::Error(error) => text(&error.to_string(), out),
+        other => match integer(other) {
+            Some(number) => wire::number(3, number as u64, out),
+            None => text(&other.to_string(), out),
+        },
+    }
+}
+
+/// The integer that an `AnyValue` can hold; larger ones go as text.
+pub(super) fn integer(value: &Value<'_>) -> Option<i64> {
+    match value {
+        Value::I64(number) => Some(*number),
+        Value::U64(number) => i64::try_from(*number).ok(),
+        Value::I128(number) => i64::try_from(*number).ok(),
+        Value::U128(number) => i64::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
+fn array<'a>(values: impl Iterator<Item = Value<'a>>, out: &mut Vec<u8>) {
+    wire::message(5, out, |out| {
+        for value in values {
+            wire::message(1, out, |out| any(&value, out));
+        }
+    });
+}
+
+/// How many records an `ExportLogsServiceResponse` says were refused, and what it remarks.
+pub(super) fn partial_success(answer: &[u8]) -> Option<(u64, String)> {
+    let mut said = (0, String::new());
+    for (field, held) in wire::fields(answer)? {
+        if let (1, Held::Bytes(partial)) = (field, held) {
+            for (field, held) in wire::fields(partial)? {
+                match (field, held) {
+                    (1, Held::Number(count)) => said.0 = count,
+                    (2, Held::Bytes(text)) => said.1 = String::from_utf8_lossy(text).into_owned(),
+                    _ => {}
+                }
+            }
+        }
+    }
+    Some(said)
+}
