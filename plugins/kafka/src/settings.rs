@@ -1,0 +1,363 @@
+//! From a target's settings to librdkafka's.
+//!
+//! librdkafka itself says what it takes: every property is set on a configuration of it, and what
+//! it refuses is refused here, by its path, before anything changes.
+
+use std::time::Duration;
+
+use rolog_plugin::prelude::*;
+
+use crate::config::{Brokers, Config};
+use crate::native::{Conf, Refused};
+use crate::topic;
+
+/// What the target sets itself, and what to write in place of it.
+const OURS: [(&str, &str); 14] = [
+    ("bootstrap.servers", "`brokers`"),
+    ("metadata.broker.list", "`brokers`"),
+    ("compression.codec", "`compression`"),
+    ("compression.type", "`compression`"),
+    ("partitioner", "`partitioner`"),
+    ("message.timeout.ms", "`delivery_timeout`"),
+    ("delivery.timeout.ms", "`delivery_timeout`"),
+    ("statistics.interval.ms", "`statistics`"),
+    ("queue.buffering.max.messages", "the target's `queue`"),
+    ("queue.buffering.max.kbytes", "the target's `queue`"),
+    ("log.queue", "nothing: its log is the pipeline's"),
+    (
+        "transactional.id",
+        "nothing: records are not sent in transactions",
+    ),
+    (
+        "delivery.report.only.error",
+        "nothing: every record is accounted for",
+    ),
+    (
+        "enable.background.thread",
+        "nothing: the target does not need one",
+    ),
+];
+
+/// Files among librdkafka's settings: relative paths are relative to the pipeline's folder.
+const FILES: [&str; 6] = [
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "ssl.keystore.location",
+    "ssl.crl.location",
+    "https.ca.location",
+];
+
+/// Names that librdkafka takes beside those that it lists.
+const ALIASES: [&str; 4] = ["acks", "linger.ms", "max.in.flight", "retries"];
+
+/// librdkafka's settings for a target.
+///
+/// # Errors
+/// Settings that it does not take, each by its path.
+pub(crate) fn conf(config: &Config, setup: &Setup) -> Result<Conf, ConfigError> {
+    let mut conf = Conf::new();
+    let mut wrong = Wrong::default();
+    let brokers: Vec<&str> = config.brokers.all().collect();
+    wrong.set(
+        &mut conf,
+        "brokers",
+        "bootstrap.servers",
+        &brokers.join(","),
+    );
+    let millis = |span: Duration| span.as_millis().to_string();
+    for (path, name, value) in [
+        (
+            "compression",
+            "compression.codec",
+            config.compression.name(),
+        ),
+        (
+            "delivery_timeout",
+            "message.timeout.ms",
+            &millis(config.delivery_timeout),
+        ),
+        (
+            "statistics",
+            "statistics.interval.ms",
+            &millis(config.statistics),
+        ),
+        // Of what waits, the stage before it keeps account and bounds; here it is only on its way.
+        ("", "queue.buffering.max.messages", "0"),
+        ("", "queue.buffering.max.kbytes", "2147483647"),
+        ("", "enable.idempotence", "true"),
+        // One topic that is not there is not to keep a batch for as long as a broker that is not.
+        ("", "topic.metadata.propagation.max.ms", "5000"),
+        // What it would push to the brokers is pushed nowhere else either: metrics are the pipeline's.
+        ("", "enable.metrics.push", "false"),
+        ("", "client.id", "rolog"),
+    ] {
+        wrong.set(&mut conf, path, name, value);
+    }
+    if let Some(partitioner) = &config.partitioner {
+        wrong.set(&mut conf, "partitioner", "partitioner", partitioner);
+    }
+    for (name, value) in &config.properties {
+        let path = format!("properties.{name}");
+        if let Some((_, instead)) = OURS.iter().find(|(ours, _)| ours == name) {
+            let problem = ConfigError::at(path, format!("`{name}` is set by the target"));
+            wrong.add(problem.expected((*instead).to_owned()));
+        } else if FILES.contains(&name.as_str()) {
+            let file = setup.resolve(&value.0);
+            wrong.set(&mut conf, &path, name, &file.to_string_lossy());
+        } else {
+            wrong.set(&mut conf, &path, name, &value.0);
+        }
+    }
+    match wrong.0 {
+        Some(problems) => Err(problems),
+        None => Ok(conf),
+    }
+}
+
+/// Checks what librdkafka cannot check one by one.
+pub(crate) fn check(config: &Config, setup: &Setup) -> Result<Plan, ConfigError> {
+    let mut wrong = Wrong::default();
+    if config.brokers.all().next().is_none() || config.brokers.all().any(str::is_empty) {
+        let path = match &config.brokers {
+            Brokers::List(list) if !list.is_empty() => {
+                let empty = list.iter().position(|one| one.trim().is_empty());
+                format!("brokers[{}]", empty.unwrap_or_default())
+            }
+            _ => "brokers".to_owned(),
+        };
+        wrong.add(ConfigError::at(path, "a broker without a name").expected("host:port"));
+    }
+    if let Some(problem) = config.topic.fixed().and_then(topic::wrong) {
+        wrong.add(
+            ConfigError::at("topic", problem)
+                .expected("letters, digits, `.`, `_` and `-`, and holes such as {logger}"),
+        );
+    }
+    for name in config.headers.keys() {
+        if name.is_empty() || name.contains('\0') {
+            wrong.add(ConfigError::at(
+                format!("headers.{name}"),
+                "a header needs a name",
+            ));
+        }
+    }
+    let within = |span: Duration, least: u64, most: u64| {
+        (Duration::from_millis(least)..=Duration::from_millis(most)).contains(&span)
+    };
+    if !within(config.delivery_timeout, 10, 900_000) {
+        wrong.add(out_of_range("delivery_timeout", "10ms to 15m"));
+    }
+    if !within(config.connect_timeout, 100, 300_000) {
+        wrong.add(out_of_range("connect_timeout", "100ms to 5m"));
+    }
+    if !config.statistics.is_zero() && !within(config.statistics, 100, 86_400_000) {
+        wrong.add(out_of_range("statistics", "0s, or 100ms to 24h"));
+    }
+    if !config.resource.is_empty() && config.format != crate::Format::Otlp {
+        let problem = ConfigError::at("resource", "only OTLP tells of a resource");
+        wrong.add(problem.expected("`format: otlp`, or no `resource`"));
+    }
+    if config.source && config.format == crate::Format::Frame {
+        let problem = ConfigError::at("source", "a frame says where it was logged in any case");
+        wrong.add(problem.expected("no `source`"));
+    }
+    match conf(config, setup) {
+        Err(problems) => {
+            wrong.add(problems);
+            Err(wrong.0.expect("something was just added"))
+        }
+        Ok(conf) => {
+            together(config, &conf, &mut wrong);
+            match wrong.0 {
+                Some(problems) => Err(problems),
+                None => Ok(plan(&conf)),
+            }
+        }
+    }
+}
+
+/// What idempotence needs; librdkafka would say so only when the producer is made.
+fn together(config: &Config, conf: &Conf, wrong: &mut Wrong) {
+    let value = |name: &str| conf.get(name).unwrap_or_default();
+    if value("enable.idempotence") != "true" {
+        return;
+    }
+    let mut needs = |name: &str, fits: bool, what: &str| {
+        if !fits {
+            let found = value(name);
+            let problem = format!("with idempotence `{name}` cannot be {found}");
+            let path = format!("properties.{name}");
+            let instead = format!("{what}, or `enable.idempotence: false`");
+            wrong.add(ConfigError::at(path, problem).expected(instead));
+        }
+    };
+    needs("acks", value("acks") == "-1", "all");
+    // Where nobody sets it, librdkafka does.
+    for name in ["max.in.flight", "max.in.flight.requests.per.connection"] {
+        if config.properties.contains_key(name) {
+            let few = value(name).parse().is_ok_and(|n: u64| n <= 5);
+            needs(name, few, "at most 5");
+        }
+    }
+    needs("retries", value("retries") != "0", "1 or more");
+    needs(
+        "queuing.strategy",
+        value("queuing.strategy") == "fifo",
+        "fifo",
+    );
+}
+
+fn plan(conf: &Conf) -> Plan {
+    // Many messages at a time, since each batch waits for the answer to its last one.
+    let mut plan = Plan::new().preferred_batch(5000);
+    if conf.get("acks").as_deref() == Some("0") {
+        plan = plan.warning(
+            "with `acks: 0` a record counts as delivered once it is sent, whatever the broker does",
+        );
+    } else if conf.get("enable.idempotence").as_deref() != Some("true") {
+        plan = plan.warning(
+            "without idempotence a connection that breaks can double records or change their order",
+        );
+    }
+    if conf.get("test.mock.num.brokers").is_some_and(|n| n != "0") {
+        plan = plan.warning("`test.mock.num.brokers` sends the records to a cluster of nowhere");
+    }
+    let secured = conf.get("security.protocol").unwrap_or_default();
+    if secured == "sasl_plaintext" {
+        plan = plan.warning("`security.protocol: sasl_plaintext` sends records in clear");
+    }
+    plan
+}
+
+fn out_of_range(path: &str, range: &str) -> ConfigError {
+    ConfigError::at(path, "the time is out of range").expected(range)
+}
+
+/// Everything that is wrong.
+#[derive(Default)]
+struct Wrong(Option<ConfigError>);
+
+impl Wrong {
+    fn add(&mut self, problem: ConfigError) {
+        self.0 = Some(match self.0.take() {
+            Some(earlier) => earlier.and(problem),
+            None => problem,
+        });
+    }
+
+    fn set(&mut self, conf: &mut Conf, path: &str, name: &str, value: &str) {
+        match conf.set(name, value) {
+            Ok(()) => {}
+            Err(Refused::Unknown) => {
+                let problem = ConfigError::at(path, format!("librdkafka has no `{name}`"));
+                self.add(match near(name, &conf.names()) {
+                    Some(near) => problem.expected(format!("`{near}`, perhaps")),
+                    None => problem.expected("a property that librdkafka documents"),
+                });
+            }
+            // Its words quote the value.
+            Err(Refused::Invalid(_)) if secret(name) => {
+                let problem = ConfigError::at(path, format!("librdkafka does not take `{name}`"));
+                self.add(problem);
+            }
+            Err(Refused::Invalid(why)) => {
+                let why = why.trim_end_matches('.');
+                self.add(ConfigError::at(path, why).expected("what librdkafka takes"));
+            }
+        }
+    }
+}
+
+fn near(name: &str, known: &[String]) -> Option<String> {
+    let known = known.iter().map(String::as_str);
+    known
+        .chain(ALIASES)
+        .map(|one| (strsim::damerau_levenshtein(one, name), one))
+        .filter(|(distance, _)| *distance <= 3)
+        .min()
+        .map(|(_, one)| one.to_owned())
+}
+
+/// Whether the value of a setting is not for others to see.
+fn secret(name: &str) -> bool {
+    let parts = [
+        "password",
+        "secret",
+        "pem",
+        "token",
+        "jwt",
+        "sasl.oauthbearer",
+        "ssl.key",
+    ];
+    parts.iter().any(|part| name.contains(part)) && !name.ends_with(".location")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(json: &str) -> Result<Plan, ConfigError> {
+        let config: Config = serde_json::from_str(json).unwrap();
+        check(&config, &Setup::new("kafka"))
+    }
+
+    fn refused(json: &str) -> Vec<(String, String)> {
+        let problems = checked(json).unwrap_err();
+        let problems = problems.problems().iter();
+        problems
+            .map(|one| (one.path.clone(), one.to_string()))
+            .collect()
+    }
+
+    #[test]
+    fn what_librdkafka_refuses_is_refused_by_its_path() {
+        let all = refused(
+            r#"{"brokers": "a:1", "topic": "a b", "partitioner": "dice", "delivery_timeout": "5ms",
+                "properties": {"linger.m": 5, "socket.timeout.ms": "soon", "transactional.id": "x",
+                               "acks": "1", "message.timeout.ms": 5}}"#,
+        );
+        let paths: Vec<&str> = all.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "topic",
+                "delivery_timeout",
+                "partitioner",
+                "properties.linger.m",
+                "properties.message.timeout.ms",
+                "properties.socket.timeout.ms",
+                "properties.transactional.id",
+            ]
+        );
+        assert!(all[3].1.contains("linger.ms"), "{}", all[3].1);
+    }
+
+    #[test]
+    fn what_idempotence_needs_is_asked_for() {
+        let all = refused(
+            r#"{"brokers": "a:1", "topic": "t", "properties":
+                {"acks": "1", "max.in.flight": 6, "retries": 0}}"#,
+        );
+        let paths: Vec<&str> = all.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "properties.acks",
+                "properties.max.in.flight",
+                "properties.retries"
+            ]
+        );
+        let without = r#"{"brokers": "a:1", "topic": "t", "properties":
+            {"acks": "1", "enable.idempotence": false}}"#;
+        assert_eq!(checked(without).unwrap().warnings().len(), 1);
+    }
+
+    #[test]
+    fn a_secret_is_not_repeated() {
+        let all = refused(
+            r#"{"brokers": "a:1", "topic": "t", "properties": {"ssl.key.pem": "hush hush"}}"#,
+        );
+        assert!(!all[0].1.contains("hush"), "{}", all[0].1);
+    }
+}

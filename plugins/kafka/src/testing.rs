@@ -1,0 +1,45 @@
+//! Records for unit tests.
+
+use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, Origin, RecordId, ThreadRef, flags};
+use rolog_core::level::Level;
+use rolog_core::value::{Encoder, Timestamp};
+
+/// How many data the record has.
+pub(crate) const FIELDS: usize = 7;
+
+/// A batch of one record with data of several kinds.
+pub(crate) fn one_of_each() -> Vec<u8> {
+    let mut payload = Vec::new();
+    let mut fields = Encoder::new(&mut payload);
+    fields.key("order accepted");
+    fields.key("user").str("Ada");
+    fields.key("count").i64(-7);
+    fields.key("large").u64(u64::MAX);
+    fields.key("nothing").null();
+    fields.key("level").str("high");
+    fields
+        .key("trace_id")
+        .str("000102030405060708090a0b0c0d0e0f");
+    fields.key("bytes").bytes(&[1, 2, 3]);
+    let meta = FrameMeta {
+        id: RecordId {
+            epoch: 0xab,
+            sequence: 5,
+        },
+        time: Timestamp::from_nanos(1_000_000_007),
+        observed: None,
+        level: Level::Warning,
+        generation: 1,
+        flags: flags::MESSAGE,
+        call_site: None,
+        logger: LoggerRef {
+            id: 1,
+            name: "shop.db",
+        },
+        thread: ThreadRef { id: 0, name: "" },
+        origin: Origin::SERVICE,
+    };
+    let mut batch = BatchBuilder::new(0xab);
+    batch.push(&meta, &payload);
+    batch.finish()
+}
