@@ -35,6 +35,8 @@ impl LoggerFactory {
             shared: Arc::new(Shared {
                 intake,
                 backend: OnceLock::new(),
+                #[cfg(feature = "backtrace")]
+                backtraces: std::sync::atomic::AtomicU8::new(u8::MAX),
             }),
             registry: Arc::default(),
             on_dispose_error: Arc::default(),
@@ -140,6 +142,16 @@ impl LoggerFactory {
         } else {
             Level::Information
         }
+    }
+
+    /// Has records of this level or above that tell of an error say how their thread came there;
+    /// `None`, as at first: none do. See [`backtrace`](mod@crate::backtrace).
+    #[cfg(feature = "backtrace")]
+    pub fn set_backtraces(&self, from: Option<Level>) -> &Self {
+        let code = from.map_or(u8::MAX, Level::code);
+        let backtraces = &self.shared.backtraces;
+        backtraces.store(code, std::sync::atomic::Ordering::Relaxed);
+        self
     }
 
     /// Called with each error of [`LoggerFactory::dispose`].

@@ -13,6 +13,8 @@
 
 pub mod backend;
 mod background;
+#[cfg(feature = "backtrace")]
+pub mod backtrace;
 #[cfg(any(feature = "log", feature = "tracing"))]
 pub mod bridge;
 pub mod call_site;

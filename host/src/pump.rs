@@ -58,6 +58,8 @@ impl Pump {
                 sites: Vec::new(),
                 loggers: Vec::new(),
                 names: RouteCache::new(NAMES),
+                #[cfg(feature = "backtrace")]
+                symbols: rolog_core::backtrace::Symbols::default(),
                 sequence: 0,
             },
         }
@@ -127,6 +129,8 @@ struct Routing {
     sites: Vec<&'static CallSite>,
     loggers: Vec<Known>,
     names: RouteCache,
+    #[cfg(feature = "backtrace")]
+    symbols: rolog_core::backtrace::Symbols,
     sequence: u64,
 }
 
@@ -200,6 +204,18 @@ impl Routing {
             times = (Timestamp::from_nanos(i64::from_le_bytes(*own)), Some(now));
             payload = rest;
         }
+        #[cfg(feature = "backtrace")]
+        let mut with_names = Vec::new();
+        #[cfg(feature = "backtrace")]
+        if header.flags & flags::BACKTRACE != 0 {
+            let max = self.pipeline.intake.max_record();
+            if self
+                .symbols
+                .resolve(payload, header.flags, max, &mut with_names)
+            {
+                payload = &with_names;
+            }
+        }
         let known = self.known(header.logger);
         let call_site = self.site(header.call_site);
         let id = self.next_id();
@@ -220,7 +236,7 @@ impl Routing {
             observed: times.1,
             level,
             generation: routes.generation,
-            flags: header.flags & !flags::OBSERVED,
+            flags: header.flags & !(flags::OBSERVED | flags::BACKTRACE),
             call_site,
             logger,
             thread: entry.thread,

@@ -73,6 +73,7 @@ fn take(
             return;
         }
         with_parts(|parts| {
+            logger.prepare(level, parts);
             if !logger.capture(|| fill(parts)) {
                 return;
             }

@@ -74,6 +74,10 @@ impl<T: StdError + ?Sized> Captured for ErrorArg<'_, T> {
     }
 
     fn encode(&self, out: &mut Encoder<'_>) {
+        #[cfg(feature = "backtrace")]
+        let backtrace = crate::backtrace::take();
+        #[cfg(not(feature = "backtrace"))]
+        let backtrace: Option<String> = None;
         let mut sources = Vec::new();
         let mut next = self.0.source();
         while let Some(source) = next.filter(|_| sources.len() < MAX_SOURCES) {
@@ -84,7 +88,7 @@ impl<T: StdError + ?Sized> Captured for ErrorArg<'_, T> {
             std::any::type_name::<T>(),
             &self.0.to_string(),
             sources.iter().map(String::as_str),
-            None,
+            backtrace.as_deref(),
         );
     }
 }

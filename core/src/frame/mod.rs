@@ -76,4 +76,7 @@ pub mod flags {
     pub const OBSERVED: u16 = 0x40;
     /// The frame says more of its origin than the kind.
     pub const ORIGIN: u16 = 0x80;
+    /// The error has addresses where its backtrace will be: in a ring only, never in a frame.
+    #[doc(hidden)]
+    pub const BACKTRACE: u16 = 256;
 }

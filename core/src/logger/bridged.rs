@@ -22,6 +22,9 @@ pub(crate) struct Parts {
     error: Vec<u8>,
     fields: Vec<u8>,
     has_error: bool,
+    /// Whether the error is to have a backtrace.
+    #[cfg(feature = "backtrace")]
+    traced: bool,
 }
 
 impl Parts {
@@ -56,6 +59,8 @@ impl Parts {
     pub(crate) fn error(&mut self, key: &str, error: &(dyn StdError + 'static)) {
         if !self.has_error && matches!(key, "error" | "err" | "exception") {
             self.has_error = true;
+            #[cfg(feature = "backtrace")]
+            crate::backtrace::want(self.traced);
             ErrorArg(error).encode(&mut Encoder::new(&mut self.error));
         } else {
             ErrorArg(error).encode(&mut self.field(key));
@@ -115,6 +120,16 @@ impl Encode for Bridged<'_> {
 }
 
 impl Logger {
+    /// Says of a record of this level under way whether its error is to have a backtrace.
+    pub(crate) fn prepare(&self, level: Level, parts: &mut Parts) {
+        #[cfg(feature = "backtrace")]
+        {
+            parts.traced = self.backtraces_from(level.code());
+        }
+        #[cfg(not(feature = "backtrace"))]
+        let _ = (self, level, parts);
+    }
+
     /// Runs the code of values that are being logged; false when it panicked or goes round in
     /// circles, which is counted.
     pub(crate) fn capture(&self, capture: impl FnOnce()) -> bool {
@@ -168,11 +183,14 @@ impl Logger {
         level: Level,
         bridged: &Bridged<'_>,
     ) {
-        let bits = if bridged.parts.has_error {
-            flags::MESSAGE | flags::ERROR
-        } else {
-            flags::MESSAGE
-        };
+        let mut bits = flags::MESSAGE;
+        if bridged.parts.has_error {
+            bits |= flags::ERROR;
+            #[cfg(feature = "backtrace")]
+            if bridged.parts.traced {
+                bits |= flags::BACKTRACE;
+            }
+        }
         let mut header = self.header(site.map_or(0, CallSite::register), level, bits);
         with_scratch(|scratch| {
             if self.encode(site, &mut header, None, scratch, bridged) {

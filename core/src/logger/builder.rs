@@ -36,6 +36,8 @@ pub struct RecordBuilder<'a> {
     enabled: bool,
     time: Option<Timestamp>,
     truncated: bool,
+    #[cfg(feature = "backtrace")]
+    traced: bool,
     args: Vec<u8>,
     error: Vec<u8>,
     fields: Vec<u8>,
@@ -50,6 +52,8 @@ impl<'a> RecordBuilder<'a> {
             enabled: logger.is_enabled(level),
             time: None,
             truncated: false,
+            #[cfg(feature = "backtrace")]
+            traced: false,
             args: Vec::new(),
             error: Vec::new(),
             fields: Vec::new(),
@@ -113,6 +117,11 @@ impl<'a> RecordBuilder<'a> {
     pub fn error(mut self, error: &(impl StdError + ?Sized)) -> Self {
         if self.enabled {
             self.error.clear();
+            #[cfg(feature = "backtrace")]
+            {
+                self.traced = self.logger.backtraces_from(self.level.code());
+                crate::backtrace::want(self.traced);
+            }
             ErrorArg(error).encode(&mut Encoder::new(&mut self.error));
         }
         self
@@ -125,6 +134,10 @@ impl<'a> RecordBuilder<'a> {
         }
         if !self.error.is_empty() {
             bits |= flags::ERROR;
+        }
+        #[cfg(feature = "backtrace")]
+        if self.traced {
+            bits |= flags::BACKTRACE;
         }
         if self.truncated {
             bits |= flags::TRUNCATED;

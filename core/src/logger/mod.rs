@@ -18,6 +18,8 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(feature = "backtrace")]
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use crate::backend::{Backend, RoomRequest};
@@ -62,6 +64,9 @@ pub(crate) struct Inner {
 pub(crate) struct Shared {
     pub(crate) intake: Arc<Intake>,
     pub(crate) backend: OnceLock<Weak<dyn Backend>>,
+    /// The code of the level from which on errors have backtraces; above every level's for none.
+    #[cfg(feature = "backtrace")]
+    pub(crate) backtraces: AtomicU8,
 }
 
 impl Shared {
@@ -232,11 +237,18 @@ impl Logger {
             header.flags |= flags::LOGGER;
             Encoder::new(out).key(&self.inner.name);
         }
+        #[cfg(feature = "backtrace")]
+        if self.wants_backtrace(header) {
+            crate::backtrace::want(true);
+            header.flags |= flags::BACKTRACE;
+        }
         let written = catch_unwind(AssertUnwindSafe(|| {
             values.encode(&mut Encoder::new(out));
             let keys = site.map_or(&[][..], CallSite::keys);
             values.encode_context(out, &|key| keys.contains(&key) || values.has_key(key));
         }));
+        #[cfg(feature = "backtrace")]
+        crate::backtrace::want(false);
         if written.is_err() {
             intake.count_dropped(DropReason::Panicked);
             return false;
@@ -253,7 +265,26 @@ impl Logger {
         true
     }
 
+    /// Whether the error of a record of this header is to have a backtrace that it does not have.
+    #[cfg(feature = "backtrace")]
+    fn wants_backtrace(&self, header: &EntryHeader) -> bool {
+        header.flags & (flags::ERROR | flags::BACKTRACE) == flags::ERROR
+            && self.backtraces_from(header.level)
+    }
+
+    /// Whether errors have backtraces at this level. The pipeline's own have none.
+    #[cfg(feature = "backtrace")]
+    pub(crate) fn backtraces_from(&self, level: u8) -> bool {
+        level >= self.inner.shared.backtraces.load(Ordering::Relaxed) && !context::has_voice()
+    }
+
     fn room_request(&self, header: &EntryHeader, bytes: usize, receipt: bool) -> RoomRequest {
+        // Names of functions take more room than their addresses.
+        #[cfg(feature = "backtrace")]
+        let bytes = match header.flags & flags::BACKTRACE {
+            0 => bytes,
+            _ => bytes + crate::backtrace::TEXT,
+        };
         RoomRequest {
             logger_id: self.inner.id,
             logger: Arc::clone(&self.inner.name),

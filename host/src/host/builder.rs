@@ -47,6 +47,8 @@ pub struct HostBuilder {
     linked: Vec<Linked>,
     targets: BTreeMap<String, BoxTarget>,
     min_level: Option<Level>,
+    #[cfg(feature = "backtrace")]
+    backtraces: Option<Level>,
     on_event: Vec<OnEvent>,
     on_reload: Vec<OnReload>,
     outlets: Wanted,
@@ -104,6 +106,14 @@ impl HostBuilder {
     /// [`LoggerFactory::default_min_level`] unless set.
     pub fn min_level(mut self, level: Level) -> Self {
         self.min_level = Some(level);
+        self
+    }
+
+    /// Has records of this level or above that tell of an error say how their thread came there; none
+    /// do unless this says so. See [`rolog_core::backtrace`] for what it costs.
+    #[cfg(feature = "backtrace")]
+    pub fn backtraces(mut self, from: Level) -> Self {
+        self.backtraces = Some(from);
         self
     }
 
@@ -300,6 +310,13 @@ impl HostBuilder {
         link.attach(&pipeline);
         let backend: Weak<Pipeline> = Arc::downgrade(&pipeline);
         pipeline.factory.attach(backend);
+        #[cfg(feature = "backtrace")]
+        if self.backtraces.is_some() {
+            pipeline.factory.set_backtraces(self.backtraces);
+            // Not the pump's first record with one is to wait for it.
+            let warm = rolog_core::backtrace::Symbols::warm;
+            pipeline.runtime.spawn_blocking(warm);
+        }
         start_pump(&pipeline)?;
         let watchdog = watchdog::watch(link, pipeline.catalog.loader());
         pipeline.runtime.spawn(watchdog);

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+mod backtraces;
 mod context;
 mod from_log;
 mod from_tracing;
