@@ -218,25 +218,7 @@ impl HostBuilder {
             catalog.follow(spec);
             catalog.prepare(spec)
         };
-        let (source, first) = match self.source {
-            Source::File(path) => {
-                let source = FileSource::new(path, env, self.last_good);
-                let first = source.first(runs)?;
-                (Some(Arc::new(source)), first)
-            }
-            in_code => {
-                let spec = in_code.read(&env)?;
-                let made = runs(&spec)?;
-                (
-                    None,
-                    First {
-                        spec,
-                        made,
-                        instead_of: None,
-                    },
-                )
-            }
-        };
+        let (source, first) = self.source.first(env, self.last_good, runs)?;
         let First {
             spec,
             made: prepared,
@@ -245,18 +227,7 @@ impl HostBuilder {
         let warnings = warnings(&spec, &prepared, instead_of.as_ref());
         let intake = Intake::new(spec.intake_config())
             .map_err(|error| Error::system("the rings", std::io::Error::other(error)))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("rolog-stages")
-            .on_thread_start(|| {
-                rolog_core::give_way();
-                rolog_core::feedback::mark_thread(None);
-            })
-            .enable_all()
-            .build()
-            .map_err(|error| Error::system("the pipeline's runtime", error))?;
-        let handle = runtime.handle().clone();
-        let mut runtime = Background(Some(runtime));
+        let (handle, mut runtime) = start_runtime()?;
         let slots = Arc::new(Slots::default());
         let told = Told {
             link: link.clone(),
@@ -311,12 +282,7 @@ impl HostBuilder {
         let backend: Weak<Pipeline> = Arc::downgrade(&pipeline);
         pipeline.factory.attach(backend);
         #[cfg(feature = "backtrace")]
-        if self.backtraces.is_some() {
-            pipeline.factory.set_backtraces(self.backtraces);
-            // Not the pump's first record with one is to wait for it.
-            let warm = rolog_core::backtrace::Symbols::warm;
-            pipeline.runtime.spawn_blocking(warm);
-        }
+        set_backtraces(&pipeline, self.backtraces);
         start_pump(&pipeline)?;
         let watchdog = watchdog::watch(link, pipeline.catalog.loader());
         pipeline.runtime.spawn(watchdog);
@@ -330,16 +296,7 @@ impl HostBuilder {
                 .runtime
                 .spawn(reload::follow(Arc::downgrade(&pipeline), changed));
         }
-        match instead_of {
-            None => pipeline.keep_last_good_now(),
-            Some(problems) => {
-                let reason = format!(
-                    "the pipeline was started from the last good file, {}, because of this: {problems}",
-                    pipeline.shape().spec.file()
-                );
-                pipeline.refused(reason, Duration::ZERO);
-            }
-        }
+        settle_last_good(&pipeline, instead_of);
         Ok(Host {
             pipeline,
             warnings,
@@ -355,6 +312,27 @@ impl std::fmt::Debug for HostBuilder {
 }
 
 impl Source {
+    /// What the pipeline starts from, and the file that it can be read from again.
+    fn first<T>(
+        self,
+        env: Env,
+        last_good: Option<PathBuf>,
+        runs: impl Fn(&PipelineSpec) -> Result<T, Problems>,
+    ) -> Result<(Option<Arc<FileSource>>, First<T>), Error> {
+        if let Source::File(path) = self {
+            let source = FileSource::new(path, env, last_good);
+            let first = source.first(runs)?;
+            return Ok((Some(Arc::new(source)), first));
+        }
+        let spec = self.read(&env)?;
+        let first = First {
+            made: runs(&spec)?,
+            spec,
+            instead_of: None,
+        };
+        Ok((None, first))
+    }
+
     fn read(&self, env: &Env) -> Result<PipelineSpec, Error> {
         Ok(match self {
             Source::Nothing => PipelineSpec::builder().build()?,
@@ -362,6 +340,43 @@ impl Source {
             Source::Spec(spec) => PipelineSpec::clone(spec),
         })
     }
+}
+
+/// The pipeline's own runtime.
+fn start_runtime() -> Result<(tokio::runtime::Handle, Background), Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("rolog-stages")
+        .on_thread_start(|| {
+            rolog_core::give_way();
+            rolog_core::feedback::mark_thread(None);
+        })
+        .enable_all()
+        .build()
+        .map_err(|error| Error::system("the pipeline's runtime", error))?;
+    Ok((runtime.handle().clone(), Background(Some(runtime))))
+}
+
+#[cfg(feature = "backtrace")]
+fn set_backtraces(pipeline: &Pipeline, from: Option<Level>) {
+    if from.is_some() {
+        pipeline.factory.set_backtraces(from);
+        // Not the pump's first record with one is to wait for it.
+        let warm = rolog_core::backtrace::Symbols::warm;
+        pipeline.runtime.spawn_blocking(warm);
+    }
+}
+
+/// Keeps the file that runs as the last good one, or says that it is the last good one that runs.
+fn settle_last_good(pipeline: &Arc<Pipeline>, instead_of: Option<Problems>) {
+    let Some(problems) = instead_of else {
+        return pipeline.keep_last_good_now();
+    };
+    let reason = format!(
+        "the pipeline was started from the last good file, {}, because of this: {problems}",
+        pipeline.shape().spec.file()
+    );
+    pipeline.refused(reason, Duration::ZERO);
 }
 
 fn start_pump(pipeline: &Arc<Pipeline>) -> Result<(), Error> {

@@ -14,7 +14,7 @@ fn a_record_keeps_its_level_target_message_and_key_values() {
     let _alone = alone();
     let host = keeping("{ \"**\": trace }");
     install(host.factory()).unwrap();
-    let cause = std::num::ParseIntError::from("x".parse::<u8>().unwrap_err());
+    let cause = "x".parse::<u8>().unwrap_err();
     log::warn!(
         target: "shop::db",
         order = 42, ratio = 0.5, name = "north", gone:? = None::<u8>, big = u128::MAX, error:err = cause;
@@ -150,10 +150,10 @@ fn a_value_that_panics_or_logs_itself_is_counted_and_hurts_nobody() {
     let _alone = alone();
     let host = keeping("{ \"**\": info }");
     install(host.factory()).unwrap();
-    log::info!("{}", Panics);
-    log::info!("{}", Logs);
+    log::info!("{Panics}");
+    log::info!("{Logs}");
     assert_eq!(messages(&host), ["from within", "outer"]);
-    log::info!("{}", Circles);
+    log::info!("{Circles}");
     assert_eq!(host.flush_blocking(super::LONG), 0);
     let source = host.ledger().source;
     let dropped = |reason| {

@@ -153,13 +153,13 @@ fn a_span_that_crosses_threads_and_tasks_takes_its_fields_along() {
 
 #[test]
 fn a_disabled_event_is_off_at_its_call_site_and_a_reload_turns_it_on() {
+    static READ: AtomicUsize = AtomicUsize::new(0);
     let _alone = alone();
     let yaml = |level: &str| {
         format!(
             "levels: {{ \"**\": {level} }}\ntargets:\n  kept: {{ plugin: memory }}\nroutes:\n  - to: kept\n"
         )
     };
-    static READ: AtomicUsize = AtomicUsize::new(0);
     let event = || tracing::debug!(n = READ.fetch_add(1, Ordering::Relaxed), "event");
     let host = keeping("{ \"**\": info }");
     install(host.factory()).unwrap();
