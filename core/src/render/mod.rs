@@ -1,4 +1,4 @@
-//! Records as lines: JSON for programs, text for people.
+//! Records as lines: JSON and logfmt for programs, text for people.
 //!
 //! A renderer appends one record to a buffer as exactly one line, its line feed included, whatever
 //! the record contains: nothing in it can break the line, end a JSON string, or reach a terminal as
@@ -48,6 +48,9 @@
 //! | error | an object, as `error` above |
 //! | a kind that this version does not know | a string, `unknown:` tag `:` payload, in hexadecimal and Base64 |
 //!
+//! [`ShapedJson`] writes JSON lines that others expect: with names of one's own, of the Elastic Common
+//! Schema, or as OpenTelemetry's `LogsData`. [`LogfmtLine`] writes the parts of this table as pairs.
+//!
 //! # The text line
 //!
 //! `time level logger  message  key=value …`, with levels as five letters. Values are bare where
@@ -60,15 +63,24 @@
 mod escape;
 mod json;
 mod keys;
+mod logfmt;
 mod message;
 mod number;
+mod otlp;
+mod pattern;
+mod shape;
 mod site;
 #[cfg(test)]
 mod tests;
 mod text;
+mod time;
 
 pub use json::JsonLine;
+pub use logfmt::LogfmtLine;
+pub use pattern::PatternLine;
+pub use shape::{Names, Shape, ShapedJson};
 pub use text::TextLine;
+pub use time::{TimeFormat, Zone};
 
 use serde::Deserialize;
 
@@ -110,6 +122,12 @@ pub enum Renderer {
     Json(JsonLine),
     /// Writes text lines.
     Text(TextLine),
+    /// Writes logfmt.
+    Logfmt(LogfmtLine),
+    /// Writes text lines by a pattern.
+    Pattern(PatternLine),
+    /// Writes JSON lines of a chosen shape.
+    Shaped(ShapedJson),
 }
 
 impl Renderer {
@@ -127,6 +145,9 @@ impl Renderer {
         match self {
             Renderer::Json(json) => json.line(record, out),
             Renderer::Text(text) => text.line(record, out),
+            Renderer::Logfmt(logfmt) => logfmt.line(record, out),
+            Renderer::Pattern(pattern) => pattern.line(record, out),
+            Renderer::Shaped(shaped) => shaped.line(record, out),
         }
     }
 }

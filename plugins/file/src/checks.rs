@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use rolog_core::render::Format;
 use rolog_plugin::prelude::*;
 
-use crate::config::{Compress, Config, Keep};
+use crate::config::{Compress, Config, Keep, renderer};
 use crate::disk;
 use crate::path::{Template, folder_resources, resources};
 use crate::rotate::is_rotated_name;
@@ -59,7 +58,7 @@ pub(crate) fn check(config: &Config, setup: &Setup) -> Result<Plan, ConfigError>
     }
     let place = Place::of(config, setup).map_err(|problem| ConfigError::at("path", problem))?;
     fits(&place)?;
-    of_lines(config)?;
+    renderer(config)?;
     of_rotation(config)?;
     if !(1..=MOST_OPEN).contains(&config.max_open) {
         return Err(
@@ -102,17 +101,6 @@ fn fits(place: &Place) -> Result<(), ConfigError> {
     if is_rotated_name(name.as_encoded_bytes()) {
         let what = format!("`{}` is the name of a rotated file", path.display());
         return wrong(what, "a name without a moment in it");
-    }
-    Ok(())
-}
-
-fn of_lines(config: &Config) -> Result<(), ConfigError> {
-    if config.source && config.format != Format::Json {
-        return Err(ConfigError::at(
-            "source",
-            "only JSON lines say where in the code they were logged",
-        )
-        .expected("`format: json`, or no `source`"));
     }
     Ok(())
 }

@@ -6,7 +6,8 @@
 //!     plugin: file
 //!     config:
 //!       path: logs/app.jsonl     # relative to the folder of the pipeline; folders are made
-//!       format: json             # json (default) or text
+//!       format: json             # json (default), text, logfmt, or pattern with a `pattern`
+//!       shape: rolog             # of JSON lines: rolog (default), ecs or opentelemetry
 //!       source: false            # true: each JSON line says where in the code it was logged
 //!       fsync: interval          # never, interval (default: within a second), or batch
 //!       rotate: { size: 64MiB, every: day }
@@ -70,7 +71,9 @@ mod trouble;
 mod writer;
 mod zone;
 
-pub use config::{Compress, Config, Every, Fsync, Keep, Mode, Owner, Rotate, Size, Span};
+pub use config::{
+    Compress, Config, Every, Format, Fsync, JsonShape, Keep, Mode, Owner, Rotate, Size, Span, Times,
+};
 pub use target::File;
 pub use zone::Zone;
 

@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rolog_core::render::{Format, JsonLine, Renderer, TextLine};
 use rolog_plugin::Task;
 use rolog_plugin::prelude::*;
 
 use crate::batching::Way;
 use crate::checks::{self, Place};
-use crate::config::{Config, Fsync, Size};
+use crate::config::{Config, Fsync, Size, renderer};
 use crate::disk::{self, Access};
 use crate::log::Rules;
 use crate::path::Expander;
@@ -45,7 +44,7 @@ impl Target for File {
 
     fn describe() -> Description {
         Description {
-            summary: "appends records to a file, as JSON lines or as text".into(),
+            summary: "appends records to files, as JSON lines, logfmt or text".into(),
             ..Description::default()
         }
     }
@@ -57,6 +56,8 @@ impl Target for File {
     async fn create(config: Config, context: Context) -> Result<Self, Failure> {
         let place = Place::of(&config, context.setup())
             .map_err(|problem| Failure::new(Class::Invalid, problem))?;
+        let lines = renderer(&config)
+            .map_err(|problem| Failure::new(Class::Invalid, problem.to_string()))?;
         let path = place.path().to_path_buf();
         let checked = place.clone();
         context
@@ -90,13 +91,7 @@ impl Target for File {
         };
         let keeper = Arc::new(Keeper::new(config.keep, config.compress, durable, template));
         let kept = config.rotate.is_some();
-        let writer = Writer::new(
-            way,
-            config.max_open,
-            rules,
-            Arc::clone(&keeper),
-            renderer(&config),
-        );
+        let writer = Writer::new(way, config.max_open, rules, Arc::clone(&keeper), lines);
         Ok(File {
             path,
             writer: Arc::new(writer),
@@ -227,11 +222,4 @@ async fn keep(context: Context, writer: Arc<Writer>, keeper: Arc<Keeper>) {
 fn until(turn: Timestamp) -> Duration {
     let left = turn.duration_since(Timestamp::now());
     Duration::try_from(left).map_or(SYNC_WITHIN, |left| left.clamp(SYNC_WITHIN, LOOK_AGAIN))
-}
-
-fn renderer(config: &Config) -> Renderer {
-    match config.format {
-        Format::Json => Renderer::Json(JsonLine::new().with_source(config.source)),
-        Format::Text => Renderer::Text(TextLine::new()),
-    }
 }

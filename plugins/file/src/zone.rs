@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Component, Path};
 
 use jiff::tz::{Offset, TimeZone};
+use rolog_core::render;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
@@ -14,6 +15,9 @@ const FOLDERS: [&str; 3] = [
     "/usr/lib/zoneinfo",
     "/usr/share/lib/zoneinfo",
 ];
+/// A zone's rules, for the calendar and for lines.
+type Rules = (TimeZone, render::Zone);
+
 /// Larger than the file of any zone.
 const MOST: u64 = 1 << 20;
 
@@ -22,6 +26,8 @@ const MOST: u64 = 1 << 20;
 pub struct Zone {
     name: String,
     rules: TimeZone,
+    /// The same for those who render.
+    lines: render::Zone,
 }
 
 impl Zone {
@@ -31,15 +37,19 @@ impl Zone {
     /// # Errors
     /// A name that stands for no zone, or one that this machine does not know.
     pub fn named(name: &str) -> io::Result<Zone> {
-        let rules = match (name, offset(name)) {
-            ("UTC" | "Z", _) => TimeZone::UTC,
-            (_, Some(offset)) => TimeZone::fixed(offset),
+        let (rules, lines) = match (name, offset(name)) {
+            ("UTC" | "Z", _) => (TimeZone::UTC, render::Zone::UTC),
+            (_, Some(offset)) => (
+                TimeZone::fixed(offset),
+                render::Zone::fixed(offset.seconds()).ok_or(ErrorKind::InvalidInput)?,
+            ),
             ("local", _) => local()?,
             _ => from_file(name)?,
         };
         Ok(Zone {
             name: name.to_owned(),
             rules,
+            lines,
         })
     }
 
@@ -54,7 +64,12 @@ impl Zone {
         Zone {
             name: rule.to_owned(),
             rules: TimeZone::posix(rule).unwrap(),
+            lines: render::Zone::UTC,
         }
+    }
+
+    pub(crate) fn for_lines(&self) -> render::Zone {
+        self.lines.clone()
     }
 
     pub(crate) fn rules(&self) -> &TimeZone {
@@ -67,6 +82,7 @@ impl Default for Zone {
         Zone {
             name: "UTC".into(),
             rules: TimeZone::UTC,
+            lines: render::Zone::UTC,
         }
     }
 }
@@ -108,24 +124,28 @@ fn offset(text: &str) -> Option<Offset> {
 }
 
 /// What the machine is set to, as the C library finds it.
-fn local() -> io::Result<TimeZone> {
+fn local() -> io::Result<Rules> {
     match std::env::var("TZ") {
         Ok(name) if !name.is_empty() => {
             let name = name.trim_start_matches(':');
             match Path::new(name).is_absolute() {
                 true => read("local", Path::new(name)),
-                false if matches!(name, "UTC" | "UTC0" | "GMT") => Ok(TimeZone::UTC),
+                false if matches!(name, "UTC" | "UTC0" | "GMT") => {
+                    Ok((TimeZone::UTC, render::Zone::UTC))
+                }
                 false => from_file(name),
             }
         }
         _ => match read("local", Path::new("/etc/localtime")) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(TimeZone::UTC),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Ok((TimeZone::UTC, render::Zone::UTC))
+            }
             rules => rules,
         },
     }
 }
 
-fn from_file(name: &str) -> io::Result<TimeZone> {
+fn from_file(name: &str) -> io::Result<Rules> {
     let plain = !name.is_empty()
         && Path::new(name)
             .components()
@@ -144,12 +164,15 @@ fn from_file(name: &str) -> io::Result<TimeZone> {
     Err(ErrorKind::NotFound.into())
 }
 
-fn read(name: &str, path: &Path) -> io::Result<TimeZone> {
+fn read(name: &str, path: &Path) -> io::Result<Rules> {
     let data = fs::metadata(path)?;
     if !data.is_file() || data.len() > MOST {
         return Err(ErrorKind::InvalidInput.into());
     }
-    TimeZone::tzif(name, &fs::read(path)?).map_err(io::Error::other)
+    let bytes = fs::read(path)?;
+    let rules = TimeZone::tzif(name, &bytes).map_err(io::Error::other)?;
+    let lines = render::Zone::from_tzif(name, &bytes).ok_or(ErrorKind::InvalidData)?;
+    Ok((rules, lines))
 }
 
 #[cfg(test)]

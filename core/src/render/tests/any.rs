@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::{Draft, ORDER};
 use crate::value::{OwnedValue, Timestamp};
 
-fn any_value() -> impl Strategy<Value = OwnedValue> {
+pub(super) fn any_value() -> impl Strategy<Value = OwnedValue> {
     let leaf = prop_oneof![
         Just(OwnedValue::Null),
         any::<i64>().prop_map(OwnedValue::I64),

@@ -2,17 +2,20 @@
 
 mod access;
 mod amount;
+mod lines;
 mod rotate;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use rolog_core::render::Format;
 use serde::Deserialize;
 
 use crate::zone::Zone;
 
 pub use access::{Mode, Owner};
 pub use amount::{Size, Span};
+pub(crate) use lines::renderer;
+pub use lines::{Format, JsonShape, Times};
 pub use rotate::{Compress, Every, Keep, Rotate};
 
 /// The settings of a file target.
@@ -25,6 +28,21 @@ pub struct Config {
     /// What its lines look like.
     #[serde(default)]
     pub format: Format,
+    /// The shape of JSON lines.
+    #[serde(default)]
+    pub shape: Option<JsonShape>,
+    /// What the parts of a record are called in JSON lines of rolog's own shape; `off` leaves one out.
+    #[serde(default)]
+    pub names: BTreeMap<String, Option<String>>,
+    /// The attributes of OpenTelemetry's resource, such as `service.name`.
+    #[serde(default)]
+    pub resource: BTreeMap<String, String>,
+    /// The pattern of text lines.
+    #[serde(default)]
+    pub pattern: Option<String>,
+    /// How times are written.
+    #[serde(default)]
+    pub time: Option<Times>,
     /// Whether each JSON line says where in the code it was logged.
     #[serde(default)]
     pub source: bool,

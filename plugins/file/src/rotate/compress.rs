@@ -6,7 +6,7 @@
 //! | there is | then |
 //! |---|---|
 //! | plain, unfinished | the unfinished one goes, and it is done anew |
-//! | plain, packed | the packed one is read back and compared; the plain one goes, or it is done anew |
+//! | plain, packed | the packed one is read back and compared; the plain one goes, or is packed anew |
 //! | packed | it had been done |
 //!
 //! Whoever writes an unfinished file holds a lock on it, so that nobody takes it for a crash's.
@@ -41,10 +41,6 @@ pub(super) fn pack(
     let unfinished = plain.as_form(Form::Unfinished(kind));
     let packed = plain.as_form(Form::Packed(kind));
     let source = File::open(&plain.path)?;
-    if packed.is_file() && is_copy(&packed, kind, &source, stop)? {
-        fs::remove_file(&plain.path)?;
-        return Ok(true);
-    }
     let Some(mut target) = begin(&unfinished, &source)? else {
         return Ok(false);
     };
@@ -72,6 +68,24 @@ pub(super) fn pack(
             stopped
         }
     }
+}
+
+/// Lets go of the plain file where a packed one holds the same, whichever way it was packed: a crash
+/// came before that, and the settings may be others since. Says whether it is gone.
+pub(super) fn complete(
+    plain: &Member,
+    packed: &Member,
+    stop: &dyn Fn() -> bool,
+) -> io::Result<bool> {
+    let Form::Packed(kind) = packed.form else {
+        return Ok(false);
+    };
+    let source = File::open(&plain.path)?;
+    let same = plain.stamp == packed.stamp && is_copy(&packed.path, kind, &source, stop)?;
+    if same {
+        fs::remove_file(&plain.path)?;
+    }
+    Ok(same)
 }
 
 /// Removes what a crash left of a compression. Left alone is what somebody is working at.
@@ -285,7 +299,12 @@ mod tests {
             for content in [&whole[..], &whole[..whole.len() / 2], b"nonsense", b""] {
                 fs::write(&packed.path, content).unwrap();
                 fs::hard_link(&kept, &plain.path).unwrap();
-                assert!(pack(&plain, kind, false, &|| false).unwrap());
+                let complete = complete(&plain, &packed, &|| false).unwrap();
+                assert_eq!(complete, content == whole);
+                assert_eq!(plain.path.exists(), !complete);
+                if !complete {
+                    assert!(pack(&plain, kind, false, &|| false).unwrap());
+                }
                 assert_eq!(unpacked(&place.only()), text());
             }
         }

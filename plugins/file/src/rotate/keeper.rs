@@ -122,10 +122,15 @@ impl Keeper {
                 unless_gone(compress::clear(member))?;
             }
         }
-        for member in &members {
-            let wanted = self.compress != Compress::Off && member.form == Form::Plain;
-            if wanted && !self.is_stopped() {
-                unless_gone(self.pack(member))?;
+        let stop = || self.is_stopped();
+        for plain in members.iter().filter(|member| member.form == Form::Plain) {
+            let packed = members.iter().filter(|other| other.stamp == plain.stamp);
+            let mut complete = false;
+            for packed in packed {
+                complete = complete || compress::complete(plain, packed, &stop)?;
+            }
+            if !complete && self.compress != Compress::Off && !self.is_stopped() {
+                unless_gone(self.pack(plain))?;
             }
         }
         Ok(())

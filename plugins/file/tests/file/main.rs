@@ -1,8 +1,10 @@
 //! The file target, driven as a host drives it.
 
+mod access;
 #[path = "../common/mod.rs"]
 mod common;
 mod delivery;
+mod lines;
 mod rotation;
 mod settings;
 mod template;

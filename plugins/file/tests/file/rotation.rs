@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::fs::{self, File as StdFile};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -211,19 +211,24 @@ async fn what_a_crash_left_of_a_compression_is_done_when_the_next_instance_start
     )
     .unwrap();
     fs::write(aside(3, ""), line(3)).unwrap();
+    // About to go when the settings were others.
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(line(4).as_bytes()).unwrap();
+    fs::write(aside(4, ""), line(4)).unwrap();
+    fs::write(aside(4, ".gz"), gzip.finish().unwrap()).unwrap();
     let settings = r#", "rotate": {"size": "1MiB"}, "compress": "zstd""#;
     let target = target(config(&path, settings)).await;
     let done = || {
         let aside = others(&path);
         let packed = aside
             .iter()
-            .all(|path| path.extension() == Some("zst".as_ref()));
-        aside.len() == 3 && packed
+            .all(|path| path.extension() != Some("jsonl".as_ref()));
+        aside.len() == 4 && packed
     };
     wait_until("all are compressed", done).await;
     assert_eq!(fs::read_to_string(&path).unwrap(), "");
-    write(&target, &["4".to_owned()]).await;
-    assert_eq!(all_messages(&path), ["1", "2", "3", "4"]);
+    write(&target, &["5".to_owned()]).await;
+    assert_eq!(all_messages(&path), ["1", "2", "3", "4", "5"]);
 }
 
 #[tokio::test]

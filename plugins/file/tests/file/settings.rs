@@ -32,7 +32,10 @@ fn settings_that_are_unknown_or_of_the_wrong_kind_are_refused() {
         "{error}"
     );
     let error = read(r#"{"path": "a", "format": "xml"}"#).unwrap_err();
-    assert!(error.contains("expected `json` or `text`"), "{error}");
+    assert!(
+        error.contains("expected one of `json`, `text`, `logfmt`, `pattern`"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -71,6 +74,33 @@ async fn a_file_in_the_place_of_a_folder_fails_when_the_instance_is_made() {
     let path = folder.path().join("file/app.jsonl");
     let failure = File::create(config(&path, ""), context).await.unwrap_err();
     assert_eq!(failure.class, Class::NotFound);
+}
+
+#[test]
+fn settings_of_lines_that_contradict_each_other_are_refused_at_their_place() {
+    for (more, wrong) in [
+        (r#", "format": "pattern""#, "format"),
+        (r#", "pattern": "%m""#, "pattern"),
+        (r#", "format": "pattern", "pattern": "%q""#, "pattern"),
+        (r#", "format": "text", "shape": "ecs""#, "shape"),
+        (r#", "shape": "ecs", "names": {"time": "ts"}"#, "names"),
+        (r#", "names": {"when": "ts"}"#, "names.when"),
+        (r#", "names": {"fields": "off"}"#, "names.fields"),
+        (r#", "names": {"time": "level"}"#, "names.time"),
+        (r#", "resource": {"service.name": "x"}"#, "resource"),
+        (r#", "time": {"format": "iso"}"#, "time.format"),
+        (r#", "time": {"digits": 10}"#, "time.digits"),
+        (
+            r#", "time": {"format": "epoch_s", "digits": 3}"#,
+            "time.digits",
+        ),
+        (r#", "format": "text", "time": {}"#, "time"),
+        (r#", "shape": "opentelemetry", "time": {}"#, "time"),
+    ] {
+        let settings = config(Path::new("a"), more);
+        let (place, text) = refusal(File::validate(&settings, &Setup::new("app")));
+        assert_eq!(place, wrong, "{more}: {text}");
+    }
 }
 
 #[test]
