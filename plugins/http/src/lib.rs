@@ -1,5 +1,5 @@
 //! Sends records to an HTTP service: any that takes JSON, OpenTelemetry collectors, Loki, and
-//! Elasticsearch or OpenSearch.
+//! Elasticsearch or `OpenSearch`.
 //!
 //! ```yaml
 //! targets:

@@ -31,8 +31,10 @@
 
 mod folder;
 mod mariadb;
+mod nginx;
 mod port;
 mod postgres;
+mod rotel;
 mod running;
 
 use std::env;
@@ -40,8 +42,10 @@ use std::path::{Path, PathBuf};
 
 pub use folder::{Folder, User};
 pub use mariadb::MariaDb;
+pub use nginx::Nginx;
 pub use port::Port;
 pub use postgres::Postgres;
+pub use rotel::Rotel;
 pub use running::Running;
 /// What a process can be sent.
 pub use rustix::process::Signal;

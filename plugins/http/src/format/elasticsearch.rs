@@ -1,4 +1,4 @@
-//! Elasticsearch's and OpenSearch's `_bulk`: a line that says what to do, and a line with the
+//! Elasticsearch's and `OpenSearch`'s `_bulk`: a line that says what to do, and a line with the
 //! document.
 //!
 //! The record's id is the document's, so that a record which is sent again is not stored again: a
@@ -23,6 +23,9 @@ pub(crate) const QUERY: (&str, &str) = (
     "filter_path",
     "errors,items.*.status,items.*.error.type,items.*.error.reason",
 );
+
+/// How a line begins.
+const TIME: &[u8] = b"{\"time\":";
 
 /// The settings of `format: elasticsearch`.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize)]
@@ -76,7 +79,7 @@ impl Bulk {
 }
 
 impl Format for Bulk {
-    fn content_type(&self) -> &str {
+    fn content_type(&self) -> &'static str {
         "application/x-ndjson"
     }
 
@@ -106,7 +109,6 @@ impl Format for Bulk {
         let start = out.len();
         self.renderer.line(record, out);
         // Data streams go by `@timestamp`, unless the record has one of its own.
-        const TIME: &[u8] = b"{\"time\":";
         if out[start..].starts_with(TIME) && record.fields().all(|(key, _)| key != "@timestamp") {
             out.splice(start..start + TIME.len(), *b"{\"@timestamp\":");
         }

@@ -135,7 +135,7 @@ impl Loki {
 }
 
 impl Format for Loki {
-    fn content_type(&self) -> &str {
+    fn content_type(&self) -> &'static str {
         "application/json"
     }
 

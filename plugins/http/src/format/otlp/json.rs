@@ -25,7 +25,12 @@ impl Json {
         let mut resource = b"{\"attributes\":[".to_vec();
         for (at, (key, text)) in settings.resource.iter().enumerate() {
             comma(at > 0, &mut resource);
-            key_value(key, &mut resource, |out| any(&Value::Str(text), out));
+            key_value(
+                key,
+                &Attribute::Value(Value::Str(text)),
+                None,
+                &mut resource,
+            );
         }
         resource.extend_from_slice(b"]}");
         Json {
@@ -37,7 +42,7 @@ impl Json {
 }
 
 impl Format for Json {
-    fn content_type(&self) -> &str {
+    fn content_type(&self) -> &'static str {
         "application/json"
     }
 
@@ -60,10 +65,7 @@ impl Format for Json {
         let mut more = false;
         attributes::each(record, &trace, self.source, |key, value| {
             comma(std::mem::replace(&mut more, true), out);
-            key_value(key, out, |out| match value {
-                Attribute::Value(value) => any(&value, out),
-                Attribute::Arguments => array(record.args(), out),
-            });
+            key_value(key, &value, Some(record), out);
         });
         out.push(b']');
         for (name, id) in [("traceId", trace.trace), ("spanId", trace.span)] {
@@ -103,11 +105,22 @@ fn comma(wanted: bool, out: &mut Vec<u8>) {
     }
 }
 
-fn key_value(key: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
+/// Appends a `KeyValue`. One that holds nothing has no value: some collectors refuse an empty one,
+/// and the whole request with it.
+fn key_value(key: &str, value: &Attribute<'_>, record: Option<&Record<'_>>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"key\":");
     quoted(key, out);
-    out.extend_from_slice(b",\"value\":");
-    value(out);
+    match (value, record) {
+        (Attribute::Value(Value::Null), _) | (Attribute::Arguments, None) => {}
+        (Attribute::Value(value), _) => {
+            out.extend_from_slice(b",\"value\":");
+            any(value, out);
+        }
+        (Attribute::Arguments, Some(record)) => {
+            out.extend_from_slice(b",\"value\":");
+            array(record.args(), out);
+        }
+    }
     out.push(b'}');
 }
 
@@ -145,7 +158,7 @@ fn any(value: &Value<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(b"{\"kvlistValue\":{\"values\":[");
             for (at, (key, value)) in map.iter().enumerate() {
                 comma(at > 0, out);
-                key_value(key, out, |out| any(&value, out));
+                key_value(key, &Attribute::Value(value), None, out);
             }
             out.extend_from_slice(b"]}}");
         }

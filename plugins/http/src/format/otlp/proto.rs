@@ -21,7 +21,7 @@ impl Proto {
         let mut resource = Vec::new();
         wire::message(1, &mut resource, |out| {
             for (key, text) in &settings.resource {
-                key_value(1, key, out, |out| any(&Value::Str(text), out));
+                key_value(1, key, &Attribute::Value(Value::Str(text)), None, out);
             }
         });
         Proto {
@@ -41,7 +41,7 @@ impl Proto {
 }
 
 impl Format for Proto {
-    fn content_type(&self) -> &str {
+    fn content_type(&self) -> &'static str {
         "application/x-protobuf"
     }
 
@@ -60,10 +60,7 @@ impl Format for Proto {
             wire::bytes(1, message.as_bytes(), out);
         });
         attributes::each(record, &trace, self.source, |key, value| {
-            key_value(6, key, out, |out| match value {
-                Attribute::Value(value) => any(&value, out),
-                Attribute::Arguments => array(record.args(), out),
-            });
+            key_value(6, key, &value, Some(record), out);
         });
         if let Some(id) = trace.trace {
             wire::bytes(9, &attributes::id_bytes(id), out);
@@ -105,11 +102,23 @@ impl Format for Proto {
     }
 }
 
-/// Appends a `KeyValue` under a field.
-fn key_value(field: u8, key: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
+/// Appends a `KeyValue` under a field. One that holds nothing has no value.
+fn key_value(
+    field: u8,
+    key: &str,
+    value: &Attribute<'_>,
+    record: Option<&Record<'_>>,
+    out: &mut Vec<u8>,
+) {
     wire::message(field, out, |out| {
         wire::bytes(1, key.as_bytes(), out);
-        wire::message(2, out, value);
+        match (value, record) {
+            (Attribute::Value(Value::Null), _) | (Attribute::Arguments, None) => {}
+            (Attribute::Value(value), _) => wire::message(2, out, |out| any(value, out)),
+            (Attribute::Arguments, Some(record)) => {
+                wire::message(2, out, |out| array(record.args(), out));
+            }
+        }
     });
 }
 
@@ -126,7 +135,7 @@ fn any(value: &Value<'_>, out: &mut Vec<u8>) {
         Value::List(list) => array(list.iter(), out),
         Value::Map(map) => wire::message(6, out, |out| {
             for (key, value) in map.iter() {
-                key_value(1, key, out, |out| any(&value, out));
+                key_value(1, key, &Attribute::Value(value), None, out);
             }
         }),
         Value::Error(error) => text(&error.to_string(), out),

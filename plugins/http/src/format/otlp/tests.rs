@@ -117,7 +117,6 @@ fn the_json_is_as_the_interface_has_it() {
         found.map(|one| one["value"].clone()).collect()
     };
     for (key, value) in [
-        ("null", json!({})),
         ("yes", json!({ "boolValue": true })),
         ("less", json!({ "intValue": "-5" })),
         ("most", json!({ "stringValue": "18446744073709551615" })),
@@ -150,6 +149,7 @@ fn the_json_is_as_the_interface_has_it() {
         assert_eq!(of(key), [value], "{key}");
     }
     assert!(of("trace_id").is_empty());
+    assert_eq!(of("null"), [Value::Null], "there is the key, and no value");
 }
 
 #[test]
@@ -253,12 +253,8 @@ fn message(bytes: &[u8], known: Message) -> Value {
             }
             (Kind::Text, Held::Bytes(bytes)) => json!(std::str::from_utf8(bytes).unwrap()),
             (Kind::Hex, Held::Bytes(bytes)) => {
-                json!(
-                    bytes
-                        .iter()
-                        .map(|byte| format!("{byte:02x}"))
-                        .collect::<String>()
-                )
+                let id: [u8; 16] = bytes.try_into().expect("the id of a trace");
+                json!(format!("{:032x}", u128::from_be_bytes(id)))
             }
             (Kind::Base64, Held::Bytes(bytes)) => {
                 json!(base64::engine::general_purpose::STANDARD.encode(bytes))
