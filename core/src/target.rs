@@ -37,7 +37,8 @@ pub trait LogTarget: Send + Sync + 'static {
     /// Delivers a batch.
     fn log(&self, records: &Batch<'_>) -> impl Future<Output = Outcome> + Send;
 
-    /// Called once, when the pipeline is disposed and everything has been delivered.
+    /// Called when everything has been delivered: at the end of the pipeline, or when a reload has
+    /// taken the target away. One that a later reload names again gets records after that.
     fn dispose(&self) -> impl Future<Output = Result<(), Failure>> + Send {
         async { Ok(()) }
     }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,49 +15,157 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::instance::{Attempt, BoxFuture, Buffer, Instance, Maker};
 
-/// Makes the one instance of a target that the service itself built: it cannot be built again.
+/// Makes instances of a target that the service itself built. There is one such target and it cannot be
+/// built again, so the instances share it: it has one thread, which lasts from the first activation to
+/// the last shutdown, and begins anew with the next.
 pub(crate) struct InProcessMaker {
     name: String,
-    target: Mutex<Option<BoxTarget>>,
-    preferred: Option<usize>,
+    home: Arc<Mutex<Home>>,
+}
+
+/// Where the target is.
+struct Home {
+    /// Here, and at rest.
+    target: Option<BoxTarget>,
+    /// Or on its thread.
+    running: Weak<InProcess>,
+    /// The instances that use it there.
+    tenants: usize,
 }
 
 impl InProcessMaker {
     pub(crate) fn new(name: &str, target: BoxTarget) -> Self {
         InProcessMaker {
             name: name.to_owned(),
-            target: Mutex::new(Some(target)),
-            preferred: None,
+            home: Arc::new(Mutex::new(Home {
+                target: Some(target),
+                running: Weak::new(),
+                tenants: 0,
+            })),
         }
     }
 }
 
 impl Maker for InProcessMaker {
     fn create(&self) -> BoxFuture<'_, Result<Arc<dyn Instance>, Failure>> {
-        let target = self
-            .target
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let made = match target {
-            Some(target) => InProcess::start(&self.name, target),
-            None => Err(Failure::new(
-                Class::Internal,
-                "a target of the service's own cannot be built a second time",
-            )),
-        };
-        Box::pin(std::future::ready(
-            made.map(|instance| Arc::new(instance) as Arc<dyn Instance>),
-        ))
+        let tenant: Arc<dyn Instance> = Arc::new(Tenant {
+            name: self.name.clone(),
+            home: Arc::clone(&self.home),
+            running: Mutex::default(),
+        });
+        Box::pin(std::future::ready(Ok(tenant)))
     }
 
     fn preferred_batch(&self) -> Option<usize> {
-        self.preferred
+        None
     }
 
+    /// Itself: a target that is named again waits until the one that was taken away has ended.
     fn resources(&self) -> Vec<String> {
-        Vec::new()
+        vec![format!("in-process:{}", self.name)]
     }
+}
+
+/// An instance of a target of the service's own.
+struct Tenant {
+    name: String,
+    home: Arc<Mutex<Home>>,
+    /// Between activation and shutdown.
+    running: Mutex<Option<Arc<InProcess>>>,
+}
+
+impl Tenant {
+    fn running(&self) -> MutexGuard<'_, Option<Arc<InProcess>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(&self) -> Result<(), Failure> {
+        let mut running = self.running();
+        if running.is_some() {
+            return Ok(());
+        }
+        let mut home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = match (home.running.upgrade(), home.target.take()) {
+            (Some(shared), _) => shared,
+            (None, Some(target)) => {
+                let home = Some(Arc::clone(&self.home));
+                Arc::new(InProcess::start_from(&self.name, target, home)?)
+            }
+            (None, None) => {
+                let message = "the target has not come back from what it did last";
+                return Err(Failure::new(Class::Unavailable, message));
+            }
+        };
+        home.running = Arc::downgrade(&shared);
+        home.tenants += 1;
+        *running = Some(shared);
+        Ok(())
+    }
+}
+
+impl Tenant {
+    /// The thread, where nobody else uses it.
+    fn leave(&self) -> Option<Arc<InProcess>> {
+        let mine = self.running().take()?;
+        let mut home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
+        home.tenants -= 1;
+        (home.tenants == 0).then_some(mine)
+    }
+}
+
+impl Drop for Tenant {
+    fn drop(&mut self) {
+        // Its thread ends with the last handle.
+        drop(self.leave());
+    }
+}
+
+impl Instance for Tenant {
+    fn activate(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(std::future::ready(self.start()))
+    }
+
+    fn deliver(&self, batch: Buffer, attempt: Attempt) -> BoxFuture<'_, Outcome> {
+        let running = self.running().clone();
+        Box::pin(async move {
+            match running {
+                Some(running) => running.deliver(batch, attempt).await,
+                None => Outcome::fatal(Failure::new(Class::Internal, "it is not active")),
+            }
+        })
+    }
+
+    fn cancel(&self, attempt: u64) {
+        if let Some(running) = &*self.running() {
+            running.cancel(attempt);
+        }
+    }
+
+    fn flush(&self, _: Duration) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn shutdown(&self, most: Duration) -> BoxFuture<'_, Result<(), Failure>> {
+        let last = self.leave();
+        Box::pin(async move {
+            match last {
+                Some(running) => running.shutdown(most).await,
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn call<'a>(&'a self, op: &'a str, _: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
+        no_operation(op)
+    }
+}
+
+fn no_operation(op: &str) -> BoxFuture<'static, Result<Vec<u8>, Failure>> {
+    let message = format!("a target of the service's own has no operation `{op}`");
+    Box::pin(std::future::ready(Err(Failure::new(
+        Class::NotFound,
+        message,
+    ))))
 }
 
 /// A target on its thread.
@@ -80,6 +188,15 @@ struct Cancels {
 impl InProcess {
     /// Starts the target's thread; it ends when the instance is shut down or dropped.
     pub(crate) fn start(name: &str, target: BoxTarget) -> Result<Self, Failure> {
+        Self::start_from(name, target, None)
+    }
+
+    /// The same for a target that goes home at the end.
+    fn start_from(
+        name: &str,
+        target: BoxTarget,
+        home: Option<Arc<Mutex<Home>>>,
+    ) -> Result<Self, Failure> {
         let (jobs, inbox) = mpsc::unbounded_channel();
         let cancels = Arc::new(Cancels::default());
         let theirs = Arc::clone(&cancels);
@@ -94,7 +211,7 @@ impl InProcess {
                 move || {
                     rolog_core::give_way();
                     rolog_core::feedback::mark_thread(Some(&name));
-                    runtime.block_on(serve(target, inbox, theirs));
+                    runtime.block_on(serve(target, home, inbox, theirs));
                 }
             })
             .map_err(|error| Failure::new(Class::Io, format!("no thread: {error}")))?;
@@ -146,15 +263,23 @@ impl Instance for InProcess {
     }
 
     fn call<'a>(&'a self, op: &'a str, _: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
-        let message = format!("a target of the service's own has no operation `{op}`");
-        Box::pin(std::future::ready(Err(Failure::new(
-            Class::NotFound,
-            message,
-        ))))
+        no_operation(op)
     }
 }
 
-async fn serve(target: BoxTarget, mut inbox: mpsc::UnboundedReceiver<Job>, cancels: Arc<Cancels>) {
+async fn serve(
+    target: BoxTarget,
+    home: Option<Arc<Mutex<Home>>>,
+    mut inbox: mpsc::UnboundedReceiver<Job>,
+    cancels: Arc<Cancels>,
+) {
+    let at_rest = |target| {
+        if let Some(home) = &home {
+            let mut home = home.lock().unwrap_or_else(PoisonError::into_inner);
+            home.target = Some(target);
+            home.running = Weak::new();
+        }
+    };
     while let Some(job) = inbox.recv().await {
         // An answer that nobody waits for any more is of no use to anyone.
         match job {
@@ -163,11 +288,14 @@ async fn serve(target: BoxTarget, mut inbox: mpsc::UnboundedReceiver<Job>, cance
             }
             Job::Shutdown(answer) => {
                 let ended = Guarded(target.dispose()).await;
+                // Before whoever waits for it may need it again.
+                at_rest(target);
                 drop(answer.send(ended.unwrap_or_else(Err)));
                 return;
             }
         }
     }
+    at_rest(target);
 }
 
 /// Runs one attempt. Asked to cancel, it drops the target's future at the point where that waits:

@@ -16,6 +16,7 @@ use rolog_core::delivery::{Class, Failure, Outcome};
 use rolog_core::frame::Batch;
 use rolog_core::{Level, LogTarget, info};
 use rolog_host::Host;
+use rolog_plugin::prelude as sdk;
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -45,6 +46,26 @@ impl LogTarget for Mortal {
     }
 }
 
+/// A plugin whose settings are right, and that cannot be made all the same.
+struct Stillborn;
+
+#[derive(serde::Deserialize)]
+struct Nothing {}
+
+impl rolog_plugin::Target for Stillborn {
+    type Config = Nothing;
+
+    async fn create(_: Nothing, _: sdk::Context) -> Result<Self, Failure> {
+        Err(Failure::new(Class::NotFound, "nobody is there"))
+    }
+
+    async fn deliver(&self, _: &sdk::Batch, _: &sdk::Attempt) -> Outcome {
+        Outcome::delivered()
+    }
+}
+
+rolog_plugin::export_target!(Stillborn, name = "stillborn");
+
 struct Bench {
     folder: tempfile::TempDir,
     host: Host,
@@ -60,6 +81,7 @@ impl Bench {
         let host = Host::builder()
             .file(&file)
             .target("own", own.clone())
+            .link(rolog_plugin::linked::<Stillborn>())
             .watch(watch)
             .start()
             .unwrap_or_else(|error| panic!("{error}"));
@@ -295,15 +317,15 @@ fn no_part_is_stopped_or_started_before_all_of_the_new_ones_work() {
     let without = "version: 1\ntargets:\n  beside: { plugin: memory }\nroutes:\n  - { logger: 'app.**', to: beside }\n";
     assert_eq!(bench.reload(without).unwrap(), 2);
     let memory = bench.host.memory("beside").unwrap();
-    // A target of the service's own is gone for good: one part that is checked and cannot be made.
-    let more =
-        "  beside: { plugin: memory, config: { max_records: 3 } }\n  more: { plugin: memory }\n";
+    // One part that is checked and cannot be made, beside one that is back, one that changes and one
+    // that is new.
+    let more = "  beside: { plugin: memory, config: { max_records: 3 } }\n  more: { plugin: memory }\n  last: { plugin: stillborn }\n";
     let error = bench
-        .reload(&yaml("", more, "[own, beside, more]"))
+        .reload(&yaml("", more, "[own, beside, more, last]"))
         .unwrap_err();
     let text = error.problems()[0].to_string();
     assert!(
-        text.contains(":4:") && text.contains("cannot be made"),
+        text.contains(":8:9: targets.last: it cannot be made: nobody is there"),
         "{text}"
     );
     assert_eq!(bench.host.generations().len(), 2);

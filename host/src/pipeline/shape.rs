@@ -24,6 +24,8 @@ pub(crate) struct Shape {
     /// What each target's plugin said of it: what only one instance may use at a time, and the
     /// size of its batches.
     pub(crate) traits: BTreeMap<TargetName, Traits>,
+    /// What the instance in each slot uses, which may be one before the one that is wanted.
+    pub(crate) holding: BTreeMap<TargetName, Vec<String>>,
     /// The library of the instance in each slot, of those that have one.
     pub(crate) serving: BTreeMap<TargetName, Library>,
     /// Targets whose instance is being replaced, and the generation that asked for it last.
@@ -87,6 +89,10 @@ impl Shape {
                 .iter()
                 .filter_map(|(name, traits)| Some((name.clone(), traits.library.clone()?)))
                 .collect(),
+            holding: traits
+                .iter()
+                .map(|(name, traits)| (name.clone(), traits.resources.clone()))
+                .collect(),
             traits,
             replacing: BTreeMap::new(),
             stale: BTreeSet::new(),
@@ -95,6 +101,14 @@ impl Shape {
             before: None,
             attached: Vec::new(),
         }
+    }
+
+    /// What the instances of a target may use: the one in its slot, and the one that is to follow.
+    pub(crate) fn used_by(&self, name: &TargetName) -> Vec<String> {
+        let mut used = self.holding.get(name).cloned().unwrap_or_default();
+        let wanted = self.traits.get(name).map(|traits| &traits.resources);
+        used.extend(wanted.into_iter().flatten().cloned());
+        used
     }
 
     pub(crate) fn compile(&self) -> Routes {

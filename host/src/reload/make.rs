@@ -12,7 +12,7 @@ use crate::config::{PipelineSpec, Problem, Problems, SettingPath, TargetName};
 use crate::error::Error;
 use crate::instance::{BoxFuture, Instance, Maker};
 use crate::pipeline::{Shape, Traits};
-use crate::stage::{Seat, Stage};
+use crate::stage::{Latch, Seat, Stage};
 
 /// How long a new or changed target may take to be made; then the reload fails.
 const CREATE_DEADLINE: Duration = Duration::from_secs(30);
@@ -33,22 +33,22 @@ impl Made {
             theirs.iter().any(|used| mine.contains(used))
         };
         let going = removed.iter().filter_map(|name| {
-            let traits = shape.traits.get(name)?;
             let stage = shape.stages.get(name)?;
-            shares(&traits.resources).then(|| stage.clone())
+            shares(&shape.used_by(name)).then(|| stage.clone())
         });
         let gone = shape.retiring.iter();
         let gone = gone.filter(|going| shares(&going.resources));
         going.chain(gone.map(|going| going.stage.clone())).collect()
     }
 
-    /// For a slot of its own, once those that are going have ended.
-    pub(super) fn seat(&self, going: Vec<Stage>) -> Seat {
-        if going.is_empty() {
+    /// For a slot of its own, once those that are going have ended, and those that make room have.
+    pub(super) fn seat(&self, going: Vec<Stage>, moving: Vec<Arc<Latch>>) -> Seat {
+        if going.is_empty() && moving.is_empty() {
             return Seat::with(Arc::clone(&self.maker), Arc::clone(&self.instance));
         }
         Seat::vacant(Arc::new(After {
             going,
+            moving,
             maker: Arc::clone(&self.maker),
         }))
     }
@@ -57,6 +57,7 @@ impl Made {
 /// Makes an instance once the stages before it have ended.
 struct After {
     going: Vec<Stage>,
+    moving: Vec<Arc<Latch>>,
     maker: Arc<dyn Maker>,
 }
 
@@ -67,6 +68,9 @@ impl Maker for After {
                 // When its end begins is not decided here: as long as the old routes are in force,
                 // it must take what they lead to it.
                 stage.ended().await;
+            }
+            for latch in &self.moving {
+                latch.wait().await;
             }
             self.maker.create().await
         })

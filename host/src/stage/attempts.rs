@@ -77,6 +77,7 @@ impl Driver {
         let mut fenced = Fenced {
             id,
             generation: self.slot.generation,
+            resources: self.slot.maker.resources(),
             parts: VecDeque::new(),
             pinned: 0,
         };

@@ -13,6 +13,7 @@ use super::backoff::{Random, Splitmix};
 use super::driver::Driver;
 use super::fallback::{Feeder, height};
 use super::guard::StageGuard;
+use super::latch::Opener;
 use super::ledger::TargetRow;
 use super::measures::Measures;
 use super::phase::{Drain, Phase};
@@ -227,6 +228,11 @@ impl Stage {
                 ))
             })
         }
+    }
+
+    /// Opens the latch once a successor serves that is on its way; at once if there is none.
+    pub(crate) fn yields(&self, opener: Opener) {
+        self.command(Command::Yield(opener));
     }
 
     /// Tries a target that holds, is quarantined or could not start again at once.

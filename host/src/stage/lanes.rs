@@ -12,6 +12,7 @@ use super::breaker::BreakerRules;
 use super::driver::Driver;
 use super::group::Group;
 use super::slot::SlotPhase;
+use crate::instance::Maker;
 
 /// One batch on its way.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub(super) struct Fenced {
     pub id: u64,
     /// Which instance makes it.
     pub generation: u64,
+    /// What that uses, and nobody else may until it has settled.
+    pub resources: Vec<String>,
     /// What it tries to deliver, where there was nowhere else to go.
     pub parts: VecDeque<Group>,
     /// Bytes that it holds although the records have gone on.
@@ -99,6 +102,17 @@ impl Driver {
     pub(super) fn is_fenced(&self) -> bool {
         let generation = self.slot.generation;
         self.fenced.iter().any(|f| f.generation == generation)
+    }
+
+    /// Whether an attempt of this instance, or of one before it, has not settled and may still write
+    /// to something that an instance of `maker` would use.
+    pub(super) fn is_fenced_from(&self, maker: &dyn Maker) -> bool {
+        if self.fenced.is_empty() {
+            return false;
+        }
+        let wanted = maker.resources();
+        let mut fenced = self.fenced.iter().flat_map(|fenced| &fenced.resources);
+        fenced.any(|used| wanted.contains(used))
     }
 
     /// How many attempts may be under way now.

@@ -12,15 +12,20 @@ use rolog_core::delivery::{Class, Failure};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
+use super::latch::{Latch, Opener};
 use crate::instance::{Instance, Maker};
 
 /// An instance for a slot, and how to build another like it.
-#[derive(Clone)]
 pub struct Seat {
     /// Builds instances from the target's configuration.
     pub maker: Arc<dyn Maker>,
     /// One that has been created and not yet activated; without it the stage creates one.
     pub instance: Option<Arc<dyn Instance>>,
+    /// Opened once the predecessor has settled, if other stages wait for what it used. It is not
+    /// activated again then.
+    pub(crate) yields: Vec<Opener>,
+    /// Waited for before the activation: what it uses is still another stage's.
+    pub(crate) waits: Vec<Arc<Latch>>,
 }
 
 impl Seat {
@@ -29,6 +34,8 @@ impl Seat {
         Seat {
             maker,
             instance: None,
+            yields: Vec::new(),
+            waits: Vec::new(),
         }
     }
 
@@ -37,6 +44,20 @@ impl Seat {
         Seat {
             maker,
             instance: Some(instance),
+            yields: Vec::new(),
+            waits: Vec::new(),
+        }
+    }
+}
+
+impl Clone for Seat {
+    /// The same seat; what others wait for stays with the first.
+    fn clone(&self) -> Self {
+        Seat {
+            maker: Arc::clone(&self.maker),
+            instance: self.instance.clone(),
+            yields: Vec::new(),
+            waits: self.waits.clone(),
         }
     }
 }
@@ -46,7 +67,7 @@ impl fmt::Debug for Seat {
         f.debug_struct("Seat")
             .field("resources", &self.maker.resources())
             .field("created", &self.instance.is_some())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -54,6 +75,8 @@ impl fmt::Debug for Seat {
 pub(super) enum Command {
     /// Puts a successor into the slot, and says whether it serves.
     Replace(Seat, Reply),
+    /// Opens the latch once the successor serves that is on its way, or at once if there is none.
+    Yield(Opener),
     /// Tries a quarantined or held target again at once.
     Retry,
     /// Uses the instance no more, whatever it is doing.
@@ -75,6 +98,10 @@ pub(super) struct Slot {
     pub successor: Option<(Seat, Reply)>,
     /// The one whose turn it is.
     pub swapping: Option<Swapping>,
+    /// Opened when the instance has settled and its successor's turn has come.
+    pub yields: Vec<Opener>,
+    /// Opened when a successor serves.
+    pub settles: Vec<Opener>,
 }
 
 /// Tells whoever asked for a successor whether it serves.
@@ -116,6 +143,8 @@ impl Slot {
             condemned: None,
             successor: None,
             swapping: None,
+            yields: Vec::new(),
+            settles: Vec::new(),
         }
     }
 
@@ -127,15 +156,6 @@ impl Slot {
             SlotPhase::Failed { again } => now >= again || self.successor.is_some(),
             SlotPhase::Active | SlotPhase::Quarantined => self.successor.is_some(),
         }
-    }
-
-    /// Whether a successor would use something that the one before it may still be using.
-    pub(super) fn shares_resources(&self, seat: &Seat) -> bool {
-        let mine = self.maker.resources();
-        seat.maker
-            .resources()
-            .iter()
-            .any(|theirs| mine.contains(theirs))
     }
 }
 
@@ -189,15 +209,19 @@ pub(super) enum Swapped {
     Done(Arc<dyn Instance>),
     /// It does not; the old instance was activated again, or that failed as well.
     Undone(Failure, Option<Failure>),
+    /// It does not, and there is no way back: what the old one used is another stage's by now.
+    Onward(Failure),
 }
 
 /// Puts a successor in the place of an instance that has settled. Only one that `serves` is flushed
-/// before, and activated again if nothing comes of it.
+/// before, and activated again if nothing comes of it; unless others wait for what it used (`yields`).
+/// Each of two that exchange what they use lets go first, and then waits for the other.
 pub(super) async fn swap(
     seat: Seat,
     old: Option<Arc<dyn Instance>>,
     serves: bool,
     patience: Patience,
+    yields: Vec<Opener>,
 ) -> Swapped {
     let created = match seat.instance {
         Some(instance) => Ok(instance),
@@ -211,6 +235,11 @@ pub(super) async fn swap(
         // What it has delivered is delivered; that it cannot be made durable shows at its end.
         drop(bounded("flush", patience.end, old.flush(patience.end)).await);
     }
+    let no_return = !yields.is_empty();
+    drop(yields);
+    for latch in &seat.waits {
+        latch.wait().await;
+    }
     let failure = match bounded("activate", patience.start, successor.activate()).await {
         Ok(()) => {
             if let Some(old) = old {
@@ -221,6 +250,12 @@ pub(super) async fn swap(
         Err(failure) => failure,
     };
     drop(bounded("shutdown", patience.end, successor.shutdown(patience.end)).await);
+    if no_return {
+        if let Some(old) = old {
+            drop(bounded("shutdown", patience.end, old.shutdown(patience.end)).await);
+        }
+        return Swapped::Onward(failure);
+    }
     let back = match old.filter(|_| serves) {
         Some(old) => bounded("activate", patience.start, old.activate())
             .await

@@ -14,11 +14,18 @@ use super::status::Mode;
 impl Driver {
     pub(super) fn command(&mut self, command: Command) {
         match command {
-            Command::Replace(seat, reply) => {
+            Command::Replace(mut seat, reply) => {
+                self.slot.yields.append(&mut seat.yields);
                 if let Some((_, earlier)) = self.slot.successor.replace((seat, reply)) {
                     // The one that asked may have gone; there is nobody to tell then.
                     let message = "another successor came before its turn";
                     drop(earlier.send(Err(Failure::new(Class::Cancelled, message))));
+                }
+            }
+            Command::Yield(opener) => {
+                // Where nobody is on the way it opens here.
+                if self.slot.successor.is_some() || self.slot.swapping.is_some() {
+                    self.slot.settles.push(opener);
                 }
             }
             Command::Retry => {
@@ -54,8 +61,9 @@ impl Driver {
             return false;
         }
         if let Some((seat, reply)) = self.slot.successor.take() {
-            // What a fenced attempt may still write to is nobody else's.
-            if self.is_fenced() && self.slot.shares_resources(&seat) {
+            // What a fenced attempt may still write to is nobody else's, whichever instance made it.
+            let awaited = !self.slot.yields.is_empty() && !self.fenced.is_empty();
+            if awaited || self.is_fenced_from(&*seat.maker) {
                 self.slot.successor = Some((seat, reply));
                 return false;
             }
@@ -64,13 +72,14 @@ impl Driver {
             self.slot.swapping = Some(Swapping { seat, reply, was });
             let (old, patience) = (self.slot.instance.clone(), self.patience());
             let serves = was == SlotPhase::Active;
+            let yields = std::mem::take(&mut self.slot.yields);
             self.start(
-                async move { Done::Swap(swap(next, old, serves, patience).await) },
+                async move { Done::Swap(swap(next, old, serves, patience, yields).await) },
                 |failure| Done::Swap(Swapped::Undone(failure.clone(), Some(failure))),
             );
             return true;
         }
-        if self.is_fenced() {
+        if self.is_fenced() || self.is_fenced_from(&*self.slot.maker) {
             return false;
         }
         let mut seat = Seat::vacant(self.slot.maker.clone());
@@ -142,10 +151,18 @@ impl Driver {
         let result = match swapped {
             Swapped::Done(instance) => {
                 self.slot.maker = seat.maker;
+                self.slot.settles.clear();
                 self.hold = None;
                 self.serve(instance);
                 self.shared.tell(EventKind::Replaced);
                 Ok(())
+            }
+            Swapped::Onward(failure) => {
+                self.slot.maker = seat.maker;
+                self.slot.instance = None;
+                self.slot.settles.clear();
+                self.start_failed(failure.clone());
+                Err(failure)
             }
             Swapped::Undone(failure, back) => {
                 self.shared.tell(EventKind::ReplaceFailed {

@@ -171,3 +171,29 @@ async fn a_successor_with_another_resource_need_not_wait_for_a_fenced_instance()
     settle_down().await;
     assert_eq!((hung.written(), stage.row().delivered), (vec![1], 2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_fenced_two_instances_ago_holds_back_a_third_that_uses_the_same() {
+    let (first, second, third) = (World::new(), World::new(), World::new());
+    first.claim("file:a");
+    second.claim("file:b");
+    third.claim("file:a");
+    first.script([Step::UntilReleased(Outcome::delivered())]);
+    let stage = stage("t", quick(1), &first, &[], Services::default());
+    accept(&stage, [1]);
+    pass(s(15)).await;
+    assert_eq!(stage.status().mode, Mode::Fenced);
+    assert_eq!(stage.replace(seat(&second)).await, Ok(()));
+    accept(&stage, [2]);
+    settle_down().await;
+    assert_eq!(second.written(), [2], "it uses another file");
+    let replaced = tokio::spawn(stage.begin_replace(seat(&third)));
+    accept(&stage, [3]);
+    pass(s(1000)).await;
+    assert!(!third.calls().contains(&Call::Activate), "two writers");
+    first.release();
+    settle_down().await;
+    assert_eq!(replaced.await.unwrap(), Ok(()));
+    settle_down().await;
+    assert_eq!((first.written(), third.written()), (vec![1], vec![3]));
+}

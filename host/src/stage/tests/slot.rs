@@ -235,3 +235,70 @@ async fn an_instance_that_is_being_made_at_the_end_is_let_go_of() {
         "although too late"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_two_that_exchange_what_they_use_neither_begins_before_the_other_has_settled() {
+    let (old_a, old_b, new_a, new_b) = (World::new(), World::new(), World::new(), World::new());
+    old_b.script([Step::Answer(s(8), Outcome::delivered())]);
+    let a = stage("a", batches_of(1), &old_a, &[], Services::default());
+    let b = stage("b", batches_of(1), &old_b, &[], Services::default());
+    accept(&b, [1]);
+    settle_down().await;
+    let ((a_moved, a_opens), (b_moved, b_opens)) = (Latch::new(), Latch::new());
+    let (mut to_a, mut to_b) = (seat(&new_a), seat(&new_b));
+    (to_a.yields, to_a.waits) = (vec![a_opens], vec![b_moved]);
+    (to_b.yields, to_b.waits) = (vec![b_opens], vec![a_moved]);
+    let (a_done, b_done) = (a.begin_replace(to_a), b.begin_replace(to_b));
+    accept(&a, [2]);
+    pass(s(7)).await;
+    assert_eq!(
+        new_a.calls(),
+        [Call::Create],
+        "the file of b is still written to"
+    );
+    assert!(old_a.written().is_empty(), "its own is not any more");
+    let start = Instant::now();
+    assert_eq!((a_done.await, b_done.await), (Ok(()), Ok(())));
+    assert_eq!(start.elapsed(), s(1));
+    settle_down().await;
+    assert_eq!((old_b.written(), new_a.written()), (vec![1], vec![2]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_place_is_taken_goes_on_to_the_new_one_and_never_back() {
+    let (old, new) = (World::new(), World::new());
+    new.fail_activations([refused()]);
+    let stage = stage("t", batches_of(1), &old, &[], Services::default());
+    accept(&stage, [1]);
+    settle_down().await;
+    let (moved, opens) = Latch::new();
+    let mut successor = seat(&new);
+    successor.yields = vec![opens];
+    assert_eq!(stage.replace(successor).await, Err(refused()));
+    moved.wait().await;
+    accept(&stage, [2]);
+    pass(s(60)).await;
+    assert_eq!((old.written(), new.written()), (vec![1], vec![2]));
+    let calls = old.calls();
+    assert_eq!(calls[calls.len() - 2..], [Call::Flush, Call::Shutdown]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_stage_that_ends_first_does_not_wait_for_ever() {
+    let (old, new) = (World::new(), World::new());
+    old.script([Step::UntilReleased(Outcome::delivered())]);
+    let stage = stage("t", batches_of(1), &old, &[], Services::default());
+    accept(&stage, [1]);
+    settle_down().await;
+    let (moved, opens) = Latch::new();
+    let mut successor = seat(&new);
+    successor.yields = vec![opens];
+    let replaced = tokio::spawn(stage.begin_replace(successor));
+    settle_down().await;
+    stage.dispose(s(5)).await;
+    moved.wait().await;
+    assert!(replaced.await.unwrap().is_err());
+    let (late, opens) = Latch::new();
+    stage.yields(opens);
+    late.wait().await;
+}
