@@ -17,6 +17,8 @@ use crate::lock;
 pub(crate) struct Disk {
     file: File,
     identity: (u64, u64),
+    /// Whether it was not there before.
+    made: bool,
     /// For what is no regular file and has no length: how much was written to it.
     length: Option<u64>,
 }
@@ -51,6 +53,7 @@ impl Disk {
             sync_folder_of(path)?;
         }
         let disk = Disk {
+            made,
             length: (!data.is_file()).then_some(0),
             identity: identity(&data),
             file,
@@ -69,6 +72,11 @@ impl Disk {
             lock::take(&self.file)?;
         }
         Ok(())
+    }
+
+    /// Whether it was not there before it was opened.
+    pub(crate) fn is_made(&self) -> bool {
+        self.made
     }
 
     /// When it was last written to.

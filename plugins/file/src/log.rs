@@ -13,7 +13,7 @@ use crate::appender::{Appender, End};
 use crate::commits::Commits;
 use crate::config::Fsync;
 use crate::disk::{self, Access, Disk};
-use crate::rotate::{self, Family, Schedule};
+use crate::rotate::{self, Family, Notes, Schedule};
 use crate::trouble;
 
 /// How long a rotation is left alone that was refused.
@@ -28,6 +28,8 @@ pub(crate) struct Rules {
     pub(crate) size: Option<u64>,
     /// When files are put aside.
     pub(crate) schedule: Option<Schedule>,
+    /// Where files are noted that are made, so that they are put aside when they are closed by then.
+    pub(crate) notes: Option<Notes>,
 }
 
 /// A file, by its path.
@@ -94,9 +96,15 @@ impl Log {
 
     /// Puts the file aside if it is time for that and there is something in it.
     pub(crate) fn turn_if_due(&mut self) -> Option<Family> {
-        let due = |open: &Open| is_past(open.turn) && open.file.storage().is_at(&self.path);
+        let due = |open: &Open| {
+            is_past(open.turn) && open.file.whole() > 0 && open.file.storage().is_at(&self.path)
+        };
         if !self.open.as_ref().is_some_and(due) {
             return None;
+        }
+        if self.rules.notes.is_some() {
+            // Records will not come this way again where it is their date that led here.
+            return self.turn();
         }
         self.begin(0).unwrap_or_else(|error| {
             ::log::warn!("cannot go on in {}: {error}", self.path.display());
@@ -186,6 +194,10 @@ impl Log {
         Ok(())
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Lets go of the file.
     pub(crate) fn close(&mut self) {
         self.open = None;
@@ -238,6 +250,12 @@ impl Log {
         }
         if new {
             self.commits.opened(open.file.whole());
+            if let Some(notes) = &self.rules.notes
+                && open.file.storage().is_made()
+                && let Err(error) = notes.add(&self.path)
+            {
+                ::log::warn!("cannot note that {} was made: {error}", self.path.display());
+            }
         }
         // What is in the file belongs to the time in which it was last written to; an empty one's
         // begins now.

@@ -86,7 +86,15 @@ impl Logs {
     /// Puts aside the files for which it is time.
     pub(crate) fn turn(&mut self) -> Vec<Family> {
         let logs = self.by_path.values_mut();
-        logs.filter_map(|(_, log)| log.turn_if_due()).collect()
+        let mut aside: Vec<_> = logs.filter_map(|(_, log)| log.turn_if_due()).collect();
+        self.by_path.retain(|_, (_, log)| log.is_open());
+        if let (Some(notes), Some(schedule)) = (&self.rules.notes, &self.rules.schedule) {
+            match notes.put_aside(schedule, |path| self.by_path.contains_key(path)) {
+                Ok(more) => aside.extend(more),
+                Err(error) => ::log::warn!("cannot put aside files of earlier times: {error}"),
+            }
+        }
+        aside
     }
 
     /// When the next file is put aside.

@@ -15,7 +15,7 @@ use crate::config::{Config, Fsync, Size, renderer};
 use crate::disk::{self, Access};
 use crate::log::Rules;
 use crate::path::Expander;
-use crate::rotate::{AT_WORK, Keeper, Schedule};
+use crate::rotate::{AT_WORK, Keeper, Notes, Schedule};
 use crate::trouble;
 use crate::writer::Writer;
 
@@ -71,6 +71,13 @@ impl Target for File {
         let durable = config.fsync != Fsync::Never;
         let rotate = config.rotate.as_ref();
         let every = rotate.and_then(|rotate| rotate.every);
+        let (way, template) = match place {
+            Place::One(path) => (Way::One(path), None),
+            Place::Below(template) => {
+                let expander = Expander::new(template.clone(), config.zone.clone());
+                (Way::Many(expander), Some(template))
+            }
+        };
         let rules = Arc::new(Rules {
             access: Access {
                 mode: config.mode,
@@ -81,14 +88,8 @@ impl Target for File {
             fsync: config.fsync,
             size: rotate.and_then(|rotate| rotate.size).map(Size::bytes),
             schedule: every.map(|every| Schedule::new(every, config.zone.clone())),
+            notes: every.and(template.clone()).map(Notes::new),
         });
-        let (way, template) = match place {
-            Place::One(path) => (Way::One(path), None),
-            Place::Below(template) => {
-                let expander = Expander::new(template.clone(), config.zone.clone());
-                (Way::Many(expander), Some(template))
-            }
-        };
         let keeper = Arc::new(Keeper::new(config.keep, config.compress, durable, template));
         let kept = config.rotate.is_some();
         let writer = Writer::new(way, config.max_open, rules, Arc::clone(&keeper), lines);
@@ -207,11 +208,10 @@ async fn sync_in_intervals(context: Context, writer: Arc<Writer>, path: PathBuf)
 async fn keep(context: Context, writer: Arc<Writer>, keeper: Arc<Keeper>) {
     loop {
         let pause = writer.next_turn().map_or(LOOK_AGAIN, until);
-        let wanted = tokio::time::timeout(pause, keeper.wanted()).await.is_ok();
+        // Woken, or not: there may be something to do.
+        let _ = tokio::time::timeout(pause, keeper.wanted()).await;
         let turning = Arc::clone(&writer);
-        if !wanted {
-            drop(context.spawn_blocking(move || turning.turn()).await);
-        }
+        drop(context.spawn_blocking(move || turning.turn()).await);
         let _at_work = AT_WORK.acquire().await;
         let tending = Arc::clone(&keeper);
         drop(context.spawn_blocking(move || tending.tend()).await);

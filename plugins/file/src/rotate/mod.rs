@@ -15,6 +15,7 @@ mod compress;
 mod keep;
 mod keeper;
 mod name;
+mod notes;
 mod schedule;
 mod tree;
 
@@ -26,6 +27,7 @@ use rustix::io::Errno;
 
 pub(crate) use keeper::{AT_WORK, Keeper};
 pub(crate) use name::{Family, is_rotated_name};
+pub(crate) use notes::Notes;
 pub(crate) use schedule::Schedule;
 
 use name::Stamp;

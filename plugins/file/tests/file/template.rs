@@ -180,6 +180,45 @@ async fn rotated_files_of_all_loggers_are_kept_within_one_bound_and_strangers_st
     }
 }
 
+#[tokio::test]
+async fn files_of_earlier_days_are_put_aside_by_the_next_instance_and_strangers_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let template = folder.path().join("{logger}/{date}.jsonl");
+    let more = r#", "rotate": {"every": "day"}, "compress": "zstd", "max_open": 1"#;
+    let first = target(config(&template, more)).await;
+    let records = batch_of([("a", "1"), ("b", "2")]);
+    assert!(deliver(&first, &records).await.is_delivered());
+    first.shutdown(Duration::from_secs(10)).await.unwrap();
+    let stranger = folder.path().join("access/2026-01-01.jsonl");
+    fs::create_dir_all(stranger.parent().unwrap()).unwrap();
+    fs::write(&stranger, "{}\n").unwrap();
+    let old = std::time::SystemTime::now() - Duration::from_hours(48);
+    for path in files(folder.path()) {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(old).unwrap();
+    }
+    let _second = target(config(&template, more)).await;
+    let packed = || {
+        let packed = |path: &PathBuf| path.extension() == Some("zst".as_ref());
+        files(folder.path())
+            .iter()
+            .filter(|path| packed(path))
+            .count()
+    };
+    let end = std::time::Instant::now() + Duration::from_secs(30);
+    while packed() < 2 {
+        assert!(
+            std::time::Instant::now() < end,
+            "{:?}",
+            files(folder.path())
+        );
+        tokio::task::yield_now().await;
+    }
+    assert!(stranger.exists());
+    // Nothing is made in the place of what was put aside.
+    assert_eq!(files(folder.path()).len(), 4, "{:?}", files(folder.path()));
+}
+
 #[test]
 fn the_base_directory_is_the_resource() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,171 @@
+//! Which files of a template the target made, so that those nobody writes to any more are found.
+//!
+//! A file that is open is put aside when its time has come. One that was closed to make room for
+//! others, or that a process left when it ended, is not open; and a file that merely lies where the
+//! template leads may be another program's. So each file that is made is noted in `.rolog-files` in the
+//! base directory, a path on a line, and no other is ever put aside without being written to. Where the
+//! notes are lost, files stay.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::{Family, Schedule, put_aside};
+use crate::lock;
+use crate::path::Template;
+
+const NAME: &str = ".rolog-files";
+
+/// The notes of a base directory.
+#[derive(Debug)]
+pub(crate) struct Notes {
+    template: Template,
+}
+
+impl Notes {
+    pub(crate) fn new(template: Template) -> Self {
+        Notes { template }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.template.base().join(NAME)
+    }
+
+    /// Notes that the file at `path` was made.
+    pub(crate) fn add(&self, path: &Path) -> io::Result<()> {
+        let Some(noted) = path
+            .strip_prefix(self.template.base())
+            .ok()
+            .and_then(Path::to_str)
+        else {
+            return Ok(());
+        };
+        let mut notes = File::options()
+            .append(true)
+            .create(true)
+            .open(self.path())?;
+        // In one piece; a line that a crash cut short leads nowhere.
+        notes.write_all(format!("{noted}\n").as_bytes())
+    }
+
+    /// Puts aside the noted files whose time has come and that are not `open`, and forgets those that
+    /// are gone. To be called while no file is made.
+    pub(crate) fn put_aside(
+        &self,
+        schedule: &Schedule,
+        open: impl Fn(&Path) -> bool,
+    ) -> io::Result<Vec<Family>> {
+        let text = match fs::read_to_string(self.path()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            text => text?,
+        };
+        let noted: BTreeSet<&str> = text.lines().collect();
+        let mut left = BTreeSet::new();
+        let mut aside = Vec::new();
+        for line in noted {
+            if !self.template.matches(line.split('/')) {
+                continue;
+            }
+            let path = self.template.base().join(line);
+            if open(&path) {
+                left.insert(line);
+                continue;
+            }
+            match is_past(&path, schedule) {
+                Ok(None) => {}
+                Ok(Some(false)) => {
+                    left.insert(line);
+                }
+                Ok(Some(true)) => {
+                    put_aside(&path)?;
+                    aside.push(Family::of(&path));
+                }
+                Err(error) => {
+                    ::log::warn!("cannot look at {}: {error}", path.display());
+                    left.insert(line);
+                }
+            }
+        }
+        if left.len() != text.lines().count() {
+            self.rewrite(&left)?;
+        }
+        Ok(aside)
+    }
+
+    fn rewrite(&self, lines: &BTreeSet<&str>) -> io::Result<()> {
+        let text: String = lines.iter().flat_map(|line| [*line, "\n"]).collect();
+        let next = self.template.base().join(format!("{NAME}.part"));
+        fs::write(&next, text)?;
+        fs::rename(&next, self.path())
+    }
+}
+
+/// Whether a file was last written to before the last turn. `None` where there is none of ours.
+fn is_past(path: &Path, schedule: &Schedule) -> io::Result<Option<bool>> {
+    let data = match path.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        data => data?,
+    };
+    if !data.is_file() || data.uid() != rustix::process::geteuid().as_raw() {
+        return Ok(None);
+    }
+    let modified = Timestamp::try_from(data.modified()?).map_err(io::Error::other)?;
+    let past = schedule
+        .after(modified)
+        .is_some_and(|turn| turn <= Timestamp::now());
+    // Another process that writes to it has it locked.
+    Ok(Some(
+        past && lock::take(&File::options().append(true).open(path)?).is_ok(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::config::Every;
+    use crate::zone::Zone;
+
+    #[test]
+    fn only_noted_files_whose_time_has_come_and_that_are_not_open_are_put_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().to_path_buf();
+        let template = Template::read("logs/{logger}/{date}.log").unwrap().unwrap();
+        let notes = Notes::new(template.below(base.clone()));
+        let schedule = Schedule::new(Every::Day, Zone::default());
+        assert_eq!(notes.put_aside(&schedule, |_| false).unwrap(), []);
+        let old = SystemTime::now() - Duration::from_hours(48);
+        let make = |name: &str, modified: SystemTime| {
+            let path = base.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "line\n").unwrap();
+            let file = File::options().write(true).open(&path).unwrap();
+            file.set_modified(modified).unwrap();
+            path
+        };
+        for (name, modified) in [
+            ("shop/2026-11-20.log", old),
+            ("shop/2026-11-21.log", old),
+            ("shop/2026-11-22.log", SystemTime::now()),
+            ("shop/other.txt", old),
+        ] {
+            notes.add(&make(name, modified)).unwrap();
+        }
+        notes.add(&base.join("shop/2026-11-01.log")).unwrap();
+        let stranger = make("web/2026-11-20.log", old);
+        let open = base.join("shop/2026-11-21.log");
+        let aside = notes.put_aside(&schedule, |path| path == open).unwrap();
+        assert_eq!(aside, [Family::of(&base.join("shop/2026-11-20.log"))]);
+        assert_eq!(aside[0].members().unwrap().len(), 1);
+        assert!(stranger.exists() && base.join("shop/other.txt").exists());
+        let left = fs::read_to_string(notes.path()).unwrap();
+        assert_eq!(left, "shop/2026-11-21.log\nshop/2026-11-22.log\n");
+        let aside = notes.put_aside(&schedule, |_| false).unwrap();
+        assert_eq!(aside, [Family::of(&open)]);
+    }
+}
