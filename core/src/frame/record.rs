@@ -85,7 +85,7 @@ impl<'a> Record<'a> {
     }
 
     /// The data by key: the call site's own keys first, then what else came with the record.
-    pub fn fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
+    pub fn fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + Clone + use<'a> {
         let mut values = self.values;
         let mut keys = match self.site {
             Some(site) => {

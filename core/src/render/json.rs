@@ -180,19 +180,7 @@ pub(super) fn value(content: &Value<'_>, out: &mut Vec<u8>) {
         Value::Timestamp(time) => timestamp(time, out),
         Value::Duration(span) => number::seconds(span, out),
         Value::List(items) => list(items.iter(), out),
-        Value::Map(entries) => {
-            let mut seen = Keys::new();
-            let start = out.len();
-            for (key, content) in entries.iter() {
-                if seen.is_new(key, || entries.iter().map(|(key, _)| key)) {
-                    out.push(b',');
-                    string(key, out);
-                    out.push(b':');
-                    value(&content, out);
-                }
-            }
-            enclose(start, [b'{', b'}'], out);
-        }
+        Value::Map(entries) => object(entries.iter(), |_| false, out),
         Value::Error(ref told) => error(told, out),
         Value::Unknown(tag, payload) => {
             out.extend_from_slice(b"\"unknown:");
@@ -202,6 +190,25 @@ pub(super) fn value(content: &Value<'_>, out: &mut Vec<u8>) {
             out.push(b'"');
         }
     }
+}
+
+/// Appends pairs as an object, the first of each key.
+pub(super) fn object<'a>(
+    entries: impl Iterator<Item = (&'a str, Value<'a>)> + Clone,
+    left_out: impl Fn(&str) -> bool,
+    out: &mut Vec<u8>,
+) {
+    let mut seen = Keys::new();
+    let start = out.len();
+    for (key, content) in entries.clone() {
+        if seen.is_new(key, || entries.clone().map(|(key, _)| key)) && !left_out(key) {
+            out.push(b',');
+            string(key, out);
+            out.push(b':');
+            value(&content, out);
+        }
+    }
+    enclose(start, [b'{', b'}'], out);
 }
 
 /// Appends values as an array.

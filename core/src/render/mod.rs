@@ -85,6 +85,7 @@ pub use time::{TimeFormat, Zone};
 use serde::Deserialize;
 
 use crate::frame::Record;
+use crate::value::Value;
 
 /// The lines that a target can be asked for, by the name that its configuration uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Deserialize)]
@@ -95,6 +96,16 @@ pub enum Format {
     Json,
     /// A line of text for people.
     Text,
+}
+
+/// Appends a value as JSON, by the [table](crate::render#the-json-line) of values.
+pub fn json_value(value: &Value<'_>, out: &mut Vec<u8>) {
+    json::value(value, out);
+}
+
+/// Appends a record's data as one JSON object: each key once, but for those that are left out.
+pub fn json_fields(record: &Record<'_>, left_out: impl Fn(&str) -> bool, out: &mut Vec<u8>) {
+    json::object(record.fields(), left_out, out);
 }
 
 /// Renders records as lines of a format that is chosen at run time.

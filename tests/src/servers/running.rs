@@ -119,7 +119,7 @@ impl Running {
         kill_process(self.id(), signal).expect("the server runs");
     }
 
-    /// Sends a signal to all of its processes: `STOP` freezes it, `CONT` lets it go on.
+    /// Sends a signal to the processes of its group: `STOP` freezes it, `CONT` lets it go on.
     ///
     /// # Panics
     /// When it does not run.
@@ -148,9 +148,19 @@ impl Running {
     /// Kills all of its processes at once, as a crash would, and waits until the first is gone.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
+            // Those of PostgreSQL have groups of their own.
+            let children = children(process.server.id());
             // There may be nobody left in the group.
             let _ = kill_process_group(pid(&process.server), Signal::KILL);
+            for child in &children {
+                let _ = kill_process(*child, Signal::KILL);
+            }
             let _ = process.server.wait();
+            let end = Instant::now() + LONG;
+            while children.iter().any(|child| is_there(*child)) {
+                assert!(Instant::now() < end, "a process of {self} is left");
+                std::thread::sleep(LOOK);
+            }
             // Only now: were this test killed before, the watch would do the same.
             let _ = process.watch.kill();
             let _ = process.watch.wait();
@@ -179,6 +189,22 @@ impl Running {
     }
 }
 
+/// The processes that this one has started, theirs included.
+fn children(of: u32) -> Vec<Pid> {
+    let list = format!("/proc/{of}/task/{of}/children");
+    let direct = fs::read_to_string(list).unwrap_or_default();
+    let direct: Vec<u32> = direct.split(' ').filter_map(|id| id.parse().ok()).collect();
+    let below = direct.iter().flat_map(|id| children(*id));
+    let own = direct.iter().filter_map(|id| Pid::from_raw(*id as i32));
+    below.chain(own).collect()
+}
+
+/// Whether a process runs. One that has ended, and that nobody has waited for, does not.
+fn is_there(id: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero()));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
+
 fn pid(child: &Child) -> Pid {
     Pid::from_child(child)
 }
@@ -187,7 +213,11 @@ fn pid(child: &Child) -> Pid {
 /// its folder. The pipe to it closes with this process, because nobody else has an end of it.
 fn watch(server: &Child, folder: &Path) -> Child {
     Command::new("sh")
-        .args(["-c", r#"read -r _; kill -9 -- "-$1"; rm -rf "$2""#, "watch"])
+        .args([
+            "-c",
+            r#"read -r _; kill -9 $(cat /proc/$1/task/$1/children) -- "-$1"; rm -rf "$2""#,
+            "watch",
+        ])
         .arg(server.id().to_string())
         .arg(folder)
         .stdin(Stdio::piped())
@@ -232,11 +262,6 @@ mod tests {
     use super::*;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
-    fn is_there(pid: &str) -> bool {
-        // A zombie that nobody has waited for is gone as well.
-        fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
-    }
-
     #[test]
     fn all_of_a_servers_processes_are_gone_when_it_is_killed() {
         let folder = Folder::new(User::Current);
@@ -253,13 +278,10 @@ mod tests {
             move || ready.exists(),
         );
         let child = fs::read_to_string(child).unwrap();
-        assert!(is_there(child.trim()));
+        let child = Pid::from_raw(child.trim().parse().unwrap()).unwrap();
+        assert!(is_there(child));
         server.kill();
-        let end = Instant::now() + LONG;
-        while is_there(child.trim()) {
-            assert!(Instant::now() < end, "{child} was left");
-            std::thread::yield_now();
-        }
+        assert!(!is_there(child));
     }
 
     #[test]

@@ -1,0 +1,51 @@
+//! What a database's errors mean for the records of a batch.
+
+use rolog_plugin::prelude::*;
+
+/// An error of a database, told apart by what helps against it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) cause: Cause,
+    pub(crate) class: Class,
+    /// One sentence, without secrets.
+    pub(crate) message: String,
+}
+
+/// What helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Leaving out the rows that the database refuses.
+    Row,
+    /// Time.
+    Later,
+    /// Another connection, and time.
+    Connection,
+    /// Someone who acts.
+    Someone,
+}
+
+impl Trouble {
+    pub(crate) fn new(cause: Cause, class: Class, message: impl Into<String>) -> Self {
+        Trouble {
+            cause,
+            class,
+            message: message.into(),
+        }
+    }
+
+    /// What the target answers when nothing of the batch was committed.
+    pub(crate) fn outcome(self) -> Outcome {
+        let verdict = match self.cause {
+            Cause::Row => Verdict::Reject,
+            Cause::Later | Cause::Connection => Verdict::Retry,
+            Cause::Someone => Verdict::Hold,
+        };
+        Outcome::failed(verdict, self.into())
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Failure {
+        Failure::new(trouble.class, trouble.message)
+    }
+}

@@ -1,0 +1,352 @@
+//! PostgreSQL in trouble: each class of errors, provoked for real.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use rolog_plugin::prelude::*;
+use rolog_tests::servers::{Folder, Postgres, Signal, User, program};
+use serde_json::{Value, json};
+
+use crate::common::{batch, deliver, failed, start, target, until, with};
+use crate::postgres::Database;
+
+fn url(database: &Database, user: &str) -> String {
+    let port = database.server.port();
+    format!("postgres://{user}@127.0.0.1:{port}/{}", database.name)
+}
+
+fn as_user(database: &Database, user: &str) -> Value {
+    json!({ "url": url(database, user) })
+}
+
+#[tokio::test]
+async fn a_deadlock_is_retried() {
+    let Some(database) = Database::new() else {
+        return;
+    };
+    let target = target(database.config(json!({ "idempotent": true }))).await;
+    let (other, connection) =
+        tokio_postgres::connect(&database.server.url(&database.name), tokio_postgres::NoTls)
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let records = batch(["first", "second"]);
+    let ids: Vec<_> = records
+        .view()
+        .records()
+        .map(|r| r.id().to_string())
+        .collect();
+    let own = |at: usize| {
+        format!(
+            "insert into logs (record_id, time, level, logger, message, fields) \
+             values ('{}', now(), '', '', '', '{{}}')",
+            ids[at]
+        )
+    };
+    other
+        .batch_execute(&format!("begin; {}", own(1)))
+        .await
+        .unwrap();
+    // It has inserted the first, and waits for the second.
+    let delivering = tokio::spawn(async move { deliver(&target, &records).await });
+    let waiting = "select count(*) from pg_locks where not granted";
+    until("the batch waits", || database.sql(waiting) == "1").await;
+    let crossed = other.batch_execute(&own(0)).await;
+    let outcome = delivering.await.unwrap();
+    assert!(crossed.is_ok(), "{crossed:?}");
+    let text = failed(&outcome, Verdict::Retry, Class::Unavailable);
+    assert!(text.contains("deadlock detected"), "{text}");
+}
+
+#[tokio::test]
+async fn too_many_connections_are_retried_and_a_wrong_password_or_grant_is_held() {
+    let Some(database) = Database::new() else {
+        return;
+    };
+    let name = &database.name;
+    database.sql(&format!(
+        "create table logs (message text); create role few{name} login connection limit 0;
+         create role none{name} login; grant insert on logs to few{name}, none{name}"
+    ));
+    let more = json!({ "columns": { "message": "message" } });
+    let few = with(as_user(&database, &format!("few{name}")), more.clone());
+    let failure = start(few).await.err().unwrap();
+    assert_eq!(failure.class, Class::Unavailable);
+    assert!(
+        failure.message.contains("too many connections"),
+        "{failure}"
+    );
+
+    let target = target(with(as_user(&database, &format!("none{name}")), more)).await;
+    assert!(deliver(&target, &batch(["one"])).await.is_delivered());
+    database.sql(&format!("revoke insert on logs from none{name}"));
+    let text = failed(
+        &deliver(&target, &batch(["two"])).await,
+        Verdict::Hold,
+        Class::Auth,
+    );
+    assert!(text.contains("permission denied for table logs"), "{text}");
+    database.sql(&format!("grant insert on logs to none{name}"));
+    assert!(deliver(&target, &batch(["two"])).await.is_delivered());
+
+    let nowhere = json!({ "url": database.server.url("nowhere") });
+    assert_eq!(start(nowhere).await.err().unwrap().class, Class::NotFound);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_without_it_and_the_right_one_works_over_a_socket_too() {
+    let what = "passwords with PostgreSQL";
+    let Some(server) = Postgres::start(what) else {
+        return;
+    };
+    server.sql(
+        "postgres",
+        "create role pw login password 'right'; grant all on schema public to pw",
+    );
+    let hba = "host all pw 127.0.0.1/32 scram-sha-256\nlocal all pw scram-sha-256\n\
+               host all all 127.0.0.1/32 trust\nlocal all all trust\n";
+    std::fs::write(server.folder().join("data/pg_hba.conf"), hba).unwrap();
+    server.sql("postgres", "select pg_reload_conf()");
+    until("the new rules are read", || {
+        let rules = "select count(*) from pg_hba_file_rules where auth_method like 'scram%'";
+        server.sql("postgres", rules) == "2"
+    })
+    .await;
+    let port = server.port();
+    let at = |password: &str| {
+        json!({
+            "url": format!("postgres://pw@127.0.0.1:{port}/postgres"), "password": password,
+            "create_table": true
+        })
+    };
+    let failure = start(at("S3cr3t")).await.err().unwrap();
+    assert_eq!(failure.class, Class::Auth);
+    assert!(!failure.message.contains("S3cr3t"), "{failure}");
+    let target = target(at("right")).await;
+    assert!(deliver(&target, &batch(["tcp"])).await.is_delivered());
+    let folder = server.folder().display();
+    let url = format!("postgres://pw:right@/postgres?host={folder}&port={port}");
+    let target = crate::common::target(json!({ "url": url })).await;
+    assert!(deliver(&target, &batch(["socket"])).await.is_delivered());
+    assert_eq!(server.sql("postgres", "select count(*) from logs"), "2");
+}
+
+#[tokio::test]
+async fn a_killed_server_is_retried_and_what_comes_after_its_restart_is_delivered() {
+    let Some(mut server) = Postgres::start("PostgreSQL killed in a batch") else {
+        return;
+    };
+    let target = target(json!({ "url": server.url("postgres"), "create_table": true })).await;
+    assert!(deliver(&target, &batch(["one"])).await.is_delivered());
+    let (other, connection) =
+        tokio_postgres::connect(&server.url("postgres"), tokio_postgres::NoTls)
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    other
+        .batch_execute("begin; lock table logs in share mode")
+        .await
+        .unwrap();
+    let records = batch(["two"]);
+    let again = records.clone();
+    let target = std::sync::Arc::new(target);
+    let delivering = tokio::spawn({
+        let target = std::sync::Arc::clone(&target);
+        async move { deliver(&target, &records).await }
+    });
+    let waiting = "select count(*) from pg_locks where not granted";
+    until("the batch waits", || server.sql("postgres", waiting) == "1").await;
+    server.kill();
+    failed(
+        &delivering.await.unwrap(),
+        Verdict::Retry,
+        Class::Connection,
+    );
+    failed(
+        &deliver(&target, &again).await,
+        Verdict::Retry,
+        Class::Connection,
+    );
+    server.start_again();
+    assert!(deliver(&target, &again).await.is_delivered());
+    assert_eq!(
+        server.sql("postgres", "select string_agg(message, ',') from logs"),
+        "one,two"
+    );
+
+    // A connection that died while it was idle is no failure.
+    server.sql(
+        "postgres",
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'rolog'",
+    );
+    assert!(deliver(&target, &batch(["three"])).await.is_delivered());
+    server.stop();
+    server.start_again();
+    assert!(deliver(&target, &batch(["four"])).await.is_delivered());
+
+    drop(target);
+    // A server that answers no more, not even to the request to cancel.
+    server.process().signal_all(Signal::STOP);
+    let silent = json!({ "url": server.url("postgres"), "connect_timeout": "300ms" });
+    assert_eq!(start(silent).await.err().unwrap().class, Class::Timeout);
+    server.process().signal_all(Signal::CONT);
+    let bounded = json!({ "url": server.url("postgres"), "statement_timeout": "300ms" });
+    let target = crate::common::target(bounded).await;
+    let pid = "select pid from pg_stat_activity where application_name = 'rolog'";
+    until("only its own connection is left", || {
+        server.sql("postgres", pid).lines().count() == 1
+    })
+    .await;
+    let pid = server.sql("postgres", pid);
+    let signal = |name: &str| Command::new("kill").args([name, &pid]).status().unwrap();
+    assert!(signal("-STOP").success());
+    failed(
+        &deliver(&target, &batch(["five"])).await,
+        Verdict::Retry,
+        Class::Cancelled,
+    );
+    assert!(signal("-CONT").success());
+}
+
+#[tokio::test]
+async fn a_standby_is_retried_because_it_may_become_the_primary() {
+    let Some(primary) = Postgres::start("PostgreSQL's read-only standby") else {
+        return;
+    };
+    primary.sql("postgres", "create table logs (message text)");
+    let standby = primary.standby();
+    let columns = json!({ "url": standby.url("postgres"), "columns": { "message": "message" } });
+    let target = target(columns).await;
+    let records = batch(["kept"]);
+    let text = failed(
+        &deliver(&target, &records).await,
+        Verdict::Retry,
+        Class::Unavailable,
+    );
+    assert!(text.contains("25006"), "{text}");
+    standby.sql("postgres", "select pg_promote()");
+    assert!(deliver(&target, &records).await.is_delivered());
+}
+
+#[tokio::test]
+async fn a_full_disk_is_retried_and_nothing_of_the_batch_stays() {
+    let Some(database) = Database::new() else {
+        return;
+    };
+    let folder = Folder::new(User::unprivileged(&["postgres", "nobody"]));
+    let disk = folder.make("disk");
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+        .arg(&disk)
+        .status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        rolog_tests::skip(
+            "PostgreSQL on a full disk",
+            "a small disk cannot be mounted (not root)",
+        );
+        return;
+    }
+    if let User::Other { uid, gid } = folder.user() {
+        std::os::unix::fs::chown(&disk, Some(uid), Some(gid)).unwrap();
+    }
+    let name = &database.name;
+    let place = disk.display();
+    database.sql(&format!("create tablespace small{name} location '{place}'"));
+    database.sql(&format!(
+        "create table logs (message text) tablespace small{name}"
+    ));
+    let columns = json!({ "columns": { "message": "message" } });
+    let target = target(database.config(columns)).await;
+    let text = "x".repeat(1500);
+    let outcome = deliver(&target, &batch(vec![text.as_str(); 5000])).await;
+    failed(&outcome, Verdict::Retry, Class::Full);
+    assert_eq!(database.sql("select count(*) from logs"), "0");
+    drop(target);
+    database.sql("drop table logs");
+    database.sql(&format!("drop tablespace small{name}"));
+    let _ = Command::new("umount").arg("-l").arg(&disk).status();
+}
+
+#[tokio::test]
+async fn the_modes_of_tls_do_what_they_say() {
+    let what = "TLS with PostgreSQL";
+    let Some(openssl) = program(what, "openssl", "openssl") else {
+        return;
+    };
+    let folder = Folder::new(User::unprivileged(&["postgres", "nobody"]));
+    let (key, cert) = (
+        folder.write("server.key", ""),
+        folder.write("server.crt", ""),
+    );
+    let made = Command::new(openssl)
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+        ])
+        .args([
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-addext",
+            "basicConstraints=CA:FALSE",
+        ])
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&cert)
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let settings = [
+        "ssl=on".to_owned(),
+        format!("ssl_key_file={}", key.display()),
+        format!("ssl_cert_file={}", cert.display()),
+    ];
+    let settings: Vec<_> = settings.iter().map(String::as_str).collect();
+    let Some(server) = Postgres::start_with(what, &settings) else {
+        return;
+    };
+    server.sql("postgres", "create table logs (message text)");
+    let with_tls = |host: &str, tls: Value| {
+        json!({
+            "url": format!("postgres://postgres@{host}:{}/postgres", server.port()),
+            "columns": { "message": "message" }, "tls": tls
+        })
+    };
+    let encrypted = "select count(*) from pg_stat_ssl join pg_stat_activity using (pid) \
+                     where application_name = 'rolog' and ssl";
+    for (tls, count) in [
+        (json!({}), "1"),
+        (json!({ "mode": "off" }), "0"),
+        (json!({ "mode": "require" }), "1"),
+        (json!({ "mode": "verify", "ca": cert }), "1"),
+    ] {
+        let target = target(with_tls("localhost", tls.clone())).await;
+        assert!(deliver(&target, &batch(["one"])).await.is_delivered());
+        assert_eq!(server.sql("postgres", encrypted), count, "{tls}");
+        drop(target);
+        until("its connections are gone", || {
+            server.sql("postgres", encrypted) == "0"
+        })
+        .await;
+    }
+    // Another name than the certificate's, and a certificate that nobody vouches for.
+    for (host, tls) in [
+        ("127.0.0.1", json!({ "mode": "verify", "ca": cert })),
+        ("localhost", json!({ "mode": "verify" })),
+    ] {
+        let failure = start(with_tls(host, tls)).await.err().unwrap();
+        assert_eq!(failure.class, Class::Auth, "{failure}");
+    }
+}
