@@ -16,6 +16,11 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
+    /// Whether the time says its own offset.
+    pub(super) fn is_certain(self) -> bool {
+        self.offset.is_some()
+    }
+
     /// Nanoseconds since 1970, in `zone` where the time does not say its own. One without a year is
     /// of the last twelve months, up to a day ahead of `now`.
     pub(super) fn nanos(self, zone: Option<&Zone>, now: Timestamp) -> Option<i64> {

@@ -87,12 +87,14 @@ fn filed<'a>(
     let care = match line.as_bytes()[0] {
         // No other log begins with the name of a month.
         b'A'..=b'Z' => Care::Told,
+        // Syslog's always say their offset.
+        _ if care == Care::Guessed && !stamp.is_certain() => return None,
         _ => care,
     };
     after_time(stamp, rest, care, options, &mut Encoder::new(fields))
 }
 
-/// `host tag[7]: text`
+/// `host tag[7]: text`; without the colon where the message came as RFC 5424.
 fn after_time<'a>(
     stamp: Stamp,
     rest: &'a str,
@@ -101,14 +103,24 @@ fn after_time<'a>(
     out: &mut Encoder<'_>,
 ) -> Option<Message<'a>> {
     let (host, rest) = rest.split_once(' ')?;
-    let (tag, text) = rest.split_once(':')?;
-    let (tag, pid) = match tag.strip_suffix(']').and_then(|tag| tag.split_once('[')) {
-        Some((tag, pid)) => (tag, Some(pid)),
-        None => (tag, None),
+    let (tag, rest) = rest.split_at(rest.find([':', ' ', '['])?);
+    let (pid, text) = match rest.strip_prefix('[') {
+        Some(rest) => {
+            let (pid, rest) = rest.split_once(']')?;
+            let text = rest
+                .strip_prefix(':')
+                .or_else(|| rest.starts_with(' ').then_some(rest))?;
+            (Some(pid), text)
+        }
+        None => (None, rest.strip_prefix(':')?),
     };
     let word = |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_ascii_whitespace());
     let known = pid.is_some() || matches!(tag, "kernel" | "systemd" | "rsyslogd");
-    let plain = word(host) && word(tag) && tag.len() <= MAX_LOGGER && !host.contains(['[', ']']);
+    let plain = word(host)
+        && word(tag)
+        && pid.is_none_or(word)
+        && tag.len() <= MAX_LOGGER
+        && !host.contains(['[', ']']);
     if !plain || (care == Care::Guessed && (!known || options.levels.word(host).is_some())) {
         return None;
     }
@@ -305,6 +317,13 @@ mod tests {
                 "in",
                 json!({"host": "host", "pid": "x9"}),
             ),
+            (
+                "2026-11-22T12:00:00.000000+00:00 host app[7] no colon: 1",
+                None,
+                Some("app"),
+                "no colon: 1",
+                json!({"host": "host", "pid": 7}),
+            ),
         ] {
             let parsed = parse_with(line.as_bytes(), 4096, options());
             assert_eq!(parsed.kind, Kind::Syslog, "{line}");
@@ -330,6 +349,8 @@ mod tests {
             ("2026-11-22T12:00:00Z INFO app[1]: text", 0),
             ("2026-11-22T12:00:00Z myapp startup: done", 0),
             ("Nov 22 12:00:00 no colon", 0),
+            ("2026-11-22 12:00:00 install systemd:amd64 252.38", 0),
+            ("2026-11-22T12:00:00Z get items[7] of: x", 0),
         ] {
             let parsed = parse_with(line.as_bytes(), 4096, options());
             assert_eq!((parsed.kind, parsed.message.as_str()), (Kind::Text, line));

@@ -35,6 +35,7 @@ mod nginx;
 mod port;
 mod postgres;
 mod rotel;
+mod rsyslog;
 mod running;
 
 use std::env;
@@ -46,6 +47,7 @@ pub use nginx::Nginx;
 pub use port::Port;
 pub use postgres::Postgres;
 pub use rotel::Rotel;
+pub use rsyslog::Rsyslog;
 pub use running::Running;
 /// What a process can be sent.
 pub use rustix::process::Signal;

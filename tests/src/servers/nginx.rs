@@ -84,6 +84,16 @@ http {{
         format!("https://localhost:{}{path}", self.tls.number())
     }
 
+    /// The port for plain connections.
+    pub fn port(&self) -> u16 {
+        self.plain.number()
+    }
+
+    /// Its folder, which relative paths of its configuration are relative to.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The requests, a line of JSON each, once there are at least so many: it writes a line after the
     /// answer has gone out.
     ///
