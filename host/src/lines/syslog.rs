@@ -350,7 +350,7 @@ mod tests {
             ("2026-11-22T12:00:00Z myapp startup: done", 0),
             ("Nov 22 12:00:00 no colon", 0),
             ("2026-11-22 12:00:00 install systemd:amd64 252.38", 0),
-            ("2026-11-22T12:00:00Z get items[7] of: x", 0),
+            ("2026-11-22T12:00:00Z get items[7]of: x", 0),
         ] {
             let parsed = parse_with(line.as_bytes(), 4096, options());
             assert_eq!((parsed.kind, parsed.message.as_str()), (Kind::Text, line));
