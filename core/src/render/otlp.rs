@@ -93,11 +93,10 @@ fn all(source: bool, record: &Record<'_>, attributes: &mut Attributes<'_>) {
             continue;
         }
         if OWN.contains(&key) {
-            any(&value, attributes.key(&format!("rolog.data.{key}")));
+            attributes.pair(&format!("rolog.data.{key}"), &value);
         } else {
-            any(&value, attributes.key(key));
+            attributes.pair(key, &value);
         }
-        attributes.end();
     }
     attributes.text("log.record.uid", &record.id().to_string());
     if let Some(told) = record.error() {
@@ -159,6 +158,17 @@ impl Attributes<'_> {
         string(key, self.out);
         self.out.extend_from_slice(b",\"value\":");
         self.out
+    }
+
+    /// A key whose value is null has none: there are receivers that refuse an empty one.
+    fn pair(&mut self, key: &str, value: &Value<'_>) {
+        let out = self.key(key);
+        if let Value::Null = value {
+            out.truncate(out.len() - b",\"value\":".len());
+        } else {
+            any(value, out);
+        }
+        self.end();
     }
 
     fn end(&mut self) {
@@ -227,8 +237,7 @@ fn pairs<'a>(entries: impl Iterator<Item = (&'a str, Value<'a>)>, out: &mut Vec<
     out.extend_from_slice(b"{\"kvlistValue\":{\"values\":[");
     let mut attributes = Attributes { first: true, out };
     for (key, value) in entries {
-        any(&value, attributes.key(key));
-        attributes.end();
+        attributes.pair(key, &value);
     }
     out.extend_from_slice(b"]}}");
 }

@@ -218,6 +218,14 @@ fn opentelemetrys_logs_data() {
 }
 
 #[test]
+fn a_key_without_a_value_has_none_in_opentelemetrys_shape_either() {
+    let draft = Draft::saying("x", |values| values.key("nothing").null());
+    let line = parsed(&draft, Shape::OpenTelemetry(Vec::new()));
+    let record = &line["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0];
+    assert_eq!(record["attributes"][0], json!({ "key": "nothing" }));
+}
+
+#[test]
 fn logfmt_pairs() {
     assert_eq!(
         logfmt(&order()),
