@@ -51,6 +51,7 @@ mod testing;
 mod tls;
 mod units;
 mod upload;
+mod work;
 
 pub use config::{Auth, Compression, Config, Format, Method, Statuses, Tls, TlsVersion, Version};
 pub use secret::Secret;

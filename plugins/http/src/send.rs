@@ -82,7 +82,7 @@ impl Sender {
                 Ok(Err(_)) => {}
                 Err(_) => {
                     let what = format!("{} {}: no answer in time", self.method, self.shown);
-                    let failure = maybe(Failure::new(Class::Timeout, what), begun.get());
+                    let failure = maybe(Failure::new(Class::Timeout, what), begun.revoke());
                     return Sent::Failed(Meaning::Retry(Class::Timeout), failure);
                 }
             }
@@ -216,7 +216,7 @@ impl Sender {
             ),
             _ => Sent::Failed(
                 Meaning::Retry(Class::Connection),
-                maybe(Failure::new(Class::Connection, what), begun.get()),
+                maybe(Failure::new(Class::Connection, what), begun.revoke()),
             ),
         }
     }

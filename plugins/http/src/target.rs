@@ -1,6 +1,5 @@
 //! What the host calls.
 
-use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +18,7 @@ use crate::route::Routes;
 use crate::send::{Sender, Sent};
 use crate::status::{Meaning, Meanings};
 use crate::upload::Begun;
+use crate::work::Work;
 
 /// Batches above this are written and compressed where it does not keep others waiting.
 const LARGE: usize = 32 << 10;
@@ -89,60 +89,6 @@ impl Target for Http {
     }
 }
 
-/// How far an attempt has come.
-#[derive(Default)]
-struct Work {
-    /// Still to be sent.
-    queue: VecDeque<Request>,
-    /// Being sent.
-    current: Option<(Vec<u32>, Begun)>,
-    /// Nothing is known of the records before they were put into requests.
-    packed: bool,
-    rejected: Vec<Rejection>,
-    rest: Vec<u32>,
-    why: Option<(Verdict, Failure)>,
-}
-
-impl Work {
-    /// These records are left, for this reason.
-    fn leave(&mut self, records: &[u32], verdict: Verdict, failure: Failure) {
-        self.rest.extend_from_slice(records);
-        let maybe = failure.maybe_written;
-        match &mut self.why {
-            // To try again later includes to hold what is still held then.
-            Some((Verdict::Hold, _)) if verdict == Verdict::Retry => {
-                self.why = Some((verdict, failure));
-            }
-            Some((_, first)) => first.maybe_written |= maybe,
-            None => self.why = Some((verdict, failure)),
-        }
-    }
-
-    /// Everything that is not yet answered is left.
-    fn give_up(&mut self, verdict: Verdict, failure: Failure) {
-        let mut records = Vec::new();
-        let mut failure = failure;
-        if let Some((current, begun)) = self.current.take() {
-            failure.maybe_written |= begun.get();
-            records.extend(current);
-        }
-        for request in self.queue.drain(..) {
-            records.extend(request.records);
-        }
-        self.leave(&records, verdict, failure);
-    }
-
-    fn outcome(self) -> Outcome {
-        match self.why {
-            None => Outcome::rejected(self.rejected),
-            Some((verdict, failure)) if !self.packed => Outcome::failed(verdict, failure),
-            Some((verdict, failure)) => Outcome::failed(verdict, failure)
-                .only(self.rest)
-                .and_rejected(self.rejected),
-        }
-    }
-}
-
 impl Http {
     /// Sends the batch. An `Err` is an outcome for the batch as a whole.
     async fn work(&self, batch: &Batch, attempt: &Attempt, work: &mut Work) -> Result<(), Outcome> {
@@ -189,7 +135,7 @@ impl Http {
                     if alone {
                         return Err(Outcome::refused(failure));
                     }
-                    self.halve(batch, &request, failure, work).await?;
+                    self.halve(batch, &request, failure, work).await;
                 }
             }
         }
@@ -219,17 +165,13 @@ impl Http {
 
     /// Looks for the records that a request was refused for, in its halves. A batch that is one
     /// request is halved by the flush stage instead.
-    async fn halve(
-        &self,
-        batch: &Batch,
-        request: &Request,
-        failure: Failure,
-        work: &mut Work,
-    ) -> Result<(), Outcome> {
+    async fn halve(&self, batch: &Batch, request: &Request, failure: Failure, work: &mut Work) {
         if let [one] = request.records[..] {
             work.reject(one, failure.class, failure.message);
-            return Ok(());
+            return;
         }
+        // Until they are in the queue again: a cancellation must find them somewhere.
+        work.current = Some((request.records.clone(), Begun::default()));
         let (first, second) = request.records.split_at(request.records.len() / 2);
         let mut halves = Vec::new();
         for half in [first, second] {
@@ -238,10 +180,10 @@ impl Http {
                 Err(failure) => work.leave(half, Verdict::Retry, failure),
             }
         }
+        work.current = None;
         for request in halves.into_iter().rev() {
             work.queue.push_front(request);
         }
-        Ok(())
     }
 
     async fn pack(&self, batch: &Batch, which: Option<Vec<u32>>) -> Result<Packed, Failure> {
@@ -285,16 +227,6 @@ impl Http {
             class,
             format!("the probe is answered {status}"),
         ))
-    }
-}
-
-impl Work {
-    fn reject(&mut self, index: u32, class: Class, message: String) {
-        self.rejected.push(Rejection {
-            index,
-            class,
-            message,
-        });
     }
 }
 

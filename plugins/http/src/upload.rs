@@ -5,10 +5,10 @@
 //! Without that it is found out when the body has been taken, and nobody can tell any more whether
 //! the server had it.
 
-use std::convert::Infallible;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -25,13 +25,50 @@ pub(crate) struct Upload {
 /// Whether the connection has taken any of a body. A request of which nothing was taken was not
 /// written, whatever became of the connection.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Begun(Arc<AtomicBool>);
+pub(crate) struct Begun(Arc<AtomicU8>);
+
+/// Nothing was taken yet.
+const KEPT: u8 = 0;
+/// The connection has some of it.
+const TAKEN: u8 = 1;
+/// Nothing was taken, and nothing will be.
+const REVOKED: u8 = 2;
 
 impl Begun {
+    /// Whether any of the body was taken so far.
     pub(crate) fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.load(Ordering::Acquire) == TAKEN
+    }
+
+    /// Sees to it that nothing more of the request begins: its connection lives on a task of its own,
+    /// which may be about to take the body at this moment. Says whether it has.
+    pub(crate) fn revoke(&self) -> bool {
+        let revoked = self
+            .0
+            .compare_exchange(KEPT, REVOKED, Ordering::AcqRel, Ordering::Acquire);
+        revoked == Err(TAKEN)
+    }
+
+    /// Whether the body may be taken.
+    fn take(&self) -> bool {
+        let taken = self
+            .0
+            .compare_exchange(KEPT, TAKEN, Ordering::AcqRel, Ordering::Acquire);
+        matches!(taken, Ok(_) | Err(TAKEN))
     }
 }
+
+/// The request was given up before any of its body was taken.
+#[derive(Debug)]
+pub(crate) struct Revoked;
+
+impl fmt::Display for Revoked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request was given up")
+    }
+}
+
+impl std::error::Error for Revoked {}
 
 impl Upload {
     pub(crate) fn new(bytes: Bytes, begun: Begun) -> Self {
@@ -45,12 +82,12 @@ impl Upload {
 
 impl Body for Upload {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Revoked;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Revoked>>> {
         if !self.begun.get() {
             // A task of its own: the connection may ask several times within one turn.
             let turn = self
@@ -59,7 +96,9 @@ impl Body for Upload {
             // It neither fails nor is aborted, and if the runtime ends there is no request.
             let _ = ready!(Pin::new(turn).poll(cx));
         }
-        self.begun.0.store(true, Ordering::Release);
+        if !self.begun.take() {
+            return Poll::Ready(Some(Err(Revoked)));
+        }
         Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
     }
 
@@ -69,5 +108,25 @@ impl Body for Upload {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    #[tokio::test]
+    async fn a_body_that_was_given_up_is_never_taken_and_one_that_was_taken_says_so() {
+        let begun = Begun::default();
+        assert!(!begun.revoke());
+        let upload = Upload::new("late".into(), begun.clone());
+        assert!(upload.collect().await.is_err());
+        assert!(!begun.get() && !begun.revoke());
+
+        let begun = Begun::default();
+        let upload = Upload::new("in time".into(), begun.clone());
+        assert_eq!(upload.collect().await.unwrap().to_bytes(), "in time");
+        assert!(begun.get() && begun.revoke());
     }
 }

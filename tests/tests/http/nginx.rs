@@ -1,6 +1,8 @@
 //! nginx: TLS, HTTP/2, client certificates, its limits, and what is behind it gone.
 
 use std::fs;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rolog_core::delivery::{Class, Outcome, Verdict};
 use rolog_core::info;
@@ -21,6 +23,7 @@ async fn deliver(config: Value) -> Outcome {
     let library = loader.load(artifacts::library("http")).unwrap();
     let mut config = config;
     config["format"] = "envelope".into();
+    config["proxy"] = "none".into();
     // The number out of the message.
     config["envelope"] =
         json!({ "body": "{records}", "record": "{\"n\":{message}}", "separator": "\n" });
@@ -183,5 +186,65 @@ fn requests_are_halved_until_nginx_takes_them_and_then_stay_as_small() {
         (1..=6).contains(&refused),
         "{refused} requests of {} were too large",
         access.len()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_cancelled_attempt_calls_delivered_has_arrived() {
+    const COUNT: usize = 600;
+    let (files, receiver) = (Files::new(), Receiver::start(false));
+    let more = "client_max_body_size 16k;";
+    let Some(nginx) = files.nginx(
+        "attempts cancelled while requests are halved",
+        &receiver,
+        more,
+    ) else {
+        return;
+    };
+    let (loader, _) = loader(LoaderSettings::default());
+    let library = loader.load(artifacts::library("http")).unwrap();
+    let envelope = json!({
+        "body": "{records}", "record": "{\"n\":{message},\"is\":{json}}", "separator": "\n",
+    });
+    let config = json!({
+        "url": nginx.url("/in"), "http": "2", "proxy": "none", "max_records": 300,
+        "format": "envelope", "envelope": envelope,
+    });
+    let mut cut = 0;
+    for round in 0..24 {
+        // A new one each time: it has not learnt yet how much nginx takes.
+        let target = instance(&library, "web", &config).await.unwrap();
+        target.activate().await.unwrap();
+        let first = round as usize * COUNT;
+        let words: Vec<String> = (first..first + COUNT).map(|n| n.to_string()).collect();
+        let (sending, records) = (Arc::clone(&target), batch(words.iter().map(String::as_str)));
+        let delivery = tokio::spawn(async move { sending.deliver(records, attempt(round)).await });
+        let end = Instant::now() + Duration::from_millis(round * 4);
+        while Instant::now() < end {
+            tokio::task::yield_now().await;
+        }
+        target.cancel(round);
+        let outcome = delivery.await.unwrap();
+        assert!(outcome.rejections().is_empty(), "{outcome:?}");
+        cut += u32::from(!outcome.is_delivered());
+        let left = |index: usize| match (outcome.verdict(), outcome.remaining()) {
+            (Verdict::Delivered, _) => false,
+            (_, None) => true,
+            (_, Some(remaining)) => remaining.contains(&(index as u32)),
+        };
+        receiver.arrived(|arrived| {
+            for index in (0..COUNT).filter(|index| !left(*index)) {
+                let there = arrived
+                    .counts
+                    .get(first + index)
+                    .is_some_and(|count| *count > 0);
+                assert!(there, "round {round}: {index} did not arrive: {outcome:?}");
+            }
+        });
+        target.shutdown(LONG).await.unwrap();
+    }
+    assert!(
+        (1..24).contains(&cut),
+        "{cut} of 24 attempts were cancelled midway"
     );
 }
