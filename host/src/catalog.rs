@@ -261,7 +261,7 @@ impl Catalog {
                 .collect();
             let known = self.linked.keys().map(String::as_str);
             let known = known
-                .chain(builtin::NAMES)
+                .chain(builtin::NAMES.iter().copied())
                 .chain(listed.iter().map(String::as_str));
             let mut problem = spec.unknown_plugin(name, known);
             problem.what = spec.secrets().mask(&error.to_string()).into_owned();

@@ -11,6 +11,7 @@
 //! * [`Host`] and [`HostBuilder`]: starting, flushing, disposing, looking at what happens.
 //! * [`config`] and [`router`]: the pipeline file, and where records go by it.
 //! * [`stage`]: what stands between the routes and any target.
+//! * [`capture`](mod@capture): what a test's code logs.
 //! * [`levels`]: other levels, for a while.
 //! * [`reload`]: changing the pipeline while the service runs.
 //! * [`control`]: asking and steering a pipeline from outside its process.
@@ -18,6 +19,7 @@
 //! * [`lines`] and [`run`]: what the `rolog` command reads, and what it accounts for.
 
 mod builtin;
+pub mod capture;
 mod catalog;
 pub mod config;
 pub mod control;

@@ -1,6 +1,9 @@
-//! The targets that come with the host: the console, a memory for tests, and nothing.
+//! The targets that come with the host: the console, a memory for tests, nothing, and the facades of
+//! other crates.
 
 mod console;
+#[cfg(any(feature = "log", feature = "tracing"))]
+mod facade;
 mod memory;
 mod null;
 
@@ -14,7 +17,15 @@ use serde_json::Value;
 use crate::instance::Maker;
 
 /// Their plugin names.
-pub(crate) const NAMES: [&str; 3] = ["console", "memory", "null"];
+pub(crate) const NAMES: &[&str] = &[
+    "console",
+    "memory",
+    "null",
+    #[cfg(feature = "log")]
+    "log",
+    #[cfg(feature = "tracing")]
+    "tracing",
+];
 
 /// A setting that is refused: its path within the target's `config`, and why.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,6 +52,10 @@ pub(crate) fn builtin(
         "console" => console::maker(name, config).map(Builtin::Maker),
         "memory" => memory::from_config(config).map(Builtin::Memory),
         "null" => null::maker(config).map(Builtin::Maker),
+        #[cfg(feature = "log")]
+        "log" => facade::log(name, config).map(Builtin::Maker),
+        #[cfg(feature = "tracing")]
+        "tracing" => facade::tracing(name, config).map(Builtin::Maker),
         _ => return None,
     })
 }
@@ -82,7 +97,7 @@ mod tests {
             refused("memory", &json!({ "max_records": 0 })).path,
             "max_records"
         );
-        for plugin in NAMES {
+        for plugin in NAMES.iter().copied() {
             assert!(matches!(builtin(plugin, "t", &json!({})), Some(Ok(_))));
         }
         assert!(builtin("file", "t", &json!({})).is_none());

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod backtraces;
+mod capture;
 mod context;
 mod from_log;
 mod from_tracing;
