@@ -1,8 +1,8 @@
 //! What breaks in other systems when they reload, not broken here; on real files.
 //!
 //! The ways in which a file changes, what a wrong file does and says, and links of a `ConfigMap` are
-//! in `reload.rs`; memory, level filters and turned fallbacks under load are in `reload_storm.rs`;
-//! libraries in the end-to-end tests.
+//! in `reload.rs`; memory, level filters, turned fallbacks and libraries under load are in the
+//! end-to-end tests.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails to unwrap has failed")]
 
