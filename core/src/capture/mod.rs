@@ -72,7 +72,11 @@ impl<A: Captured, B: Values> Values for (A, B) {
         }
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "values that are written where the call is need no checks between them"
+    )]
     fn put(&self, out: &mut Room<'_>) {
         self.0.put(out);
         self.1.put(out);
@@ -99,8 +103,38 @@ impl Sink for Room<'_> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
         let (head, rest) = std::mem::take(&mut self.0).split_at_mut(bytes.len());
-        head.copy_from_slice(bytes);
+        copy(head, bytes);
         self.0 = rest;
+    }
+
+    #[inline]
+    fn put_array<const N: usize>(&mut self, bytes: [u8; N]) {
+        let (head, rest) = std::mem::take(&mut self.0)
+            .split_first_chunk_mut()
+            .expect("a value writes no more than it said");
+        *head = bytes;
+        self.0 = rest;
+    }
+}
+
+/// Copies short texts by words, without a call.
+#[inline]
+fn copy(to: &mut [u8], from: &[u8]) {
+    match from.len() {
+        8..=16 => overlapping::<8>(to, from),
+        17..=32 => overlapping::<16>(to, from),
+        4..8 => overlapping::<4>(to, from),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+/// Copies between `N` and twice as many bytes: the first `N` and the last `N`.
+#[inline]
+fn overlapping<const N: usize>(to: &mut [u8], from: &[u8]) {
+    if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
+        to[..N].copy_from_slice(first);
+        let at = to.len() - N;
+        to[at..].copy_from_slice(last);
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn text(out: &mut impl Sink, text: &str) {
 }
 
 macro_rules! words {
-    ($($tag:ident $as:ty: $($type:ty)*;)*) => {$($(
+    ($($put:ident $tag:ident $as:ty: $($type:ty)*;)*) => {$($(
         impl Plain for $type {
             #[inline]
             fn plain_len(&self) -> usize {
@@ -52,18 +52,18 @@ macro_rules! words {
 
             #[inline]
             fn plain_put(&self, out: &mut impl Sink) {
-                plain::word(out, tag::$tag, <$as>::from(*self).to_le_bytes());
+                plain::$put(out, tag::$tag, <$as>::from(*self).to_le_bytes());
             }
         }
     )*)*};
 }
 
 words! {
-    I64 i64: i8 i16 i32 i64;
-    U64 u64: u8 u16 u32 u64;
-    F64 f64: f32 f64;
-    I128 i128: i128;
-    U128 u128: u128;
+    word I64 i64: i8 i16 i32 i64;
+    word U64 u64: u8 u16 u32 u64;
+    word F64 f64: f32 f64;
+    wide I128 i128: i128;
+    wide U128 u128: u128;
 }
 
 impl Plain for usize {
@@ -110,7 +110,7 @@ impl Plain for () {
 
     #[inline]
     fn plain_put(&self, out: &mut impl Sink) {
-        out.put(&[tag::NULL]);
+        out.put_array([tag::NULL]);
     }
 }
 
@@ -234,7 +234,7 @@ impl<T: Plain> Plain for Option<T> {
     fn plain_put(&self, out: &mut impl Sink) {
         match self {
             Some(value) => value.plain_put(out),
-            None => out.put(&[tag::NULL]),
+            None => out.put_array([tag::NULL]),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::ring::barrier;
+use crate::ring::barrier::{self, Light};
 use crate::ring::sync::{AtomicU32, AtomicU64, Condvar, Mutex, Ordering, lock};
 
 /// The pump is at work.
@@ -39,8 +39,8 @@ impl Doorbell {
 
     /// The caller's look, after it published: whether it must [`ring`](Self::ring).
     #[inline]
-    pub(super) fn must_ring(&self) -> bool {
-        barrier::light();
+    pub(super) fn must_ring(&self, light: Light) -> bool {
+        light.fence();
         // Relaxed: ordered after the publish by the light barrier; nothing is read through it.
         self.state.load(Ordering::Relaxed) == SLEEPING
     }
@@ -179,7 +179,7 @@ mod loom_tests {
     fn loom_a_pump_that_goes_to_sleep_misses_no_record() {
         nothing_is_missed(
             |bell| {
-                if bell.must_ring() {
+                if bell.must_ring(Light::of_now()) {
                     bell.ring();
                 }
             },
@@ -234,7 +234,7 @@ mod tests {
                     if let Ok(claim) = producer.claim(8) {
                         claim.write(&EntryHeader::default(), |_| ());
                     }
-                    if doorbell.must_ring() {
+                    if doorbell.must_ring(Light::of_now()) {
                         doorbell.ring();
                     }
                 }

@@ -5,9 +5,37 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{DropReason, Dropped, Intake, Refusal, RoomWait, Thread};
-use crate::ring::{EntryHeader, Producer, Refused, local};
+use crate::ring::barrier::Light;
+use crate::ring::local::Entered;
+use crate::ring::{Claim, EntryHeader, Producer, Refused, local};
 
 impl Intake {
+    /// Room for a record in the common case: the ring of this thread has it, and nothing needs
+    /// attention. `None` otherwise; nothing was counted then. `len` is at most
+    /// [`max_record`](Self::max_record).
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a log call in one piece keeps its parts in registers: half the instructions"
+    )]
+    pub(crate) fn open(&self, header: &EntryHeader, len: usize) -> Option<Open<'_>> {
+        debug_assert!(len <= self.max_record);
+        let light = Light::of_now();
+        let ring = local::current().enter(self.id)?;
+        // SAFETY: the claim goes before the ring in `Open`, and in the early return.
+        let producer = unsafe { ring.producer() };
+        // A ring belongs to one thread, and only a thread that has entered publishes.
+        let claim = producer.claim_free(light, len).ok()?;
+        claim.count_emitted();
+        Some(Open {
+            watch: PanicWatch(self),
+            claim,
+            ring,
+            light,
+            header: *header,
+        })
+    }
+
     /// Publishes a record whose payload has exactly `len` bytes, which `write` fills in place.
     ///
     /// What `write` does not fill keeps bytes of earlier records. When it panics, nothing is
@@ -16,32 +44,25 @@ impl Intake {
     /// # Errors
     ///
     /// When the record was dropped; it is counted already.
-    #[inline]
     pub fn publish_with(
         &self,
         header: EntryHeader,
         len: usize,
         write: impl FnOnce(&mut [u8]),
     ) -> Result<(), Dropped> {
+        if len <= self.max_record
+            && let Some(mut open) = self.open(&header, len)
+        {
+            write(open.payload());
+            open.publish();
+            return Ok(());
+        }
         local::with(|thread| {
-            let Some(ring) = thread.enter(self.id) else {
-                self.tally.emitted.add(1);
-                return self.publish_slowly(thread, &header, len, write);
-            };
-            ring.count_emitted();
-            let written = if len <= self.max_record {
-                self.write_in(&ring, &header, len, write)
-            } else {
-                Err((Refused::Full, write))
-            };
-            drop(ring);
-            match written {
-                Ok(passes_half) => {
-                    self.after_publish(passes_half, header.level);
-                    Ok(())
-                }
-                Err((_, write)) => self.publish_slowly(thread, &header, len, write),
+            match thread.enter(self.id) {
+                Some(ring) => ring.count_emitted(),
+                None => self.tally.emitted.add(1),
             }
+            self.publish_slowly(thread, &header, len, write)
         })
     }
 
@@ -230,7 +251,7 @@ impl Intake {
             match self.write_in(&ring, header, len, write) {
                 Ok(passes_half) => {
                     drop(ring);
-                    self.after_publish(passes_half, header.level);
+                    self.after_publish(passes_half, header.level, Light::of_now());
                     return Ok(());
                 }
                 Err((refused, back)) => {
@@ -251,7 +272,6 @@ impl Intake {
 
     /// Writes into the ring as it is. The answer: whether that passed its half. `write` comes back
     /// when it was not called.
-    #[inline]
     fn write_in<W: FnOnce(&mut [u8])>(
         &self,
         ring: &Producer,
@@ -259,7 +279,7 @@ impl Intake {
         len: usize,
         write: W,
     ) -> Result<bool, (Refused, W)> {
-        match ring.claim(len) {
+        match ring.claim_leaving(len, 0) {
             Ok(claim) => {
                 let watch = PanicWatch(self);
                 let passes_half = claim.write(header, write);
@@ -280,7 +300,7 @@ impl Intake {
         match pushed {
             Ok(passes_half) => {
                 self.tally.overflowed.add(1);
-                self.after_publish(passes_half, header.level);
+                self.after_publish(passes_half, header.level, Light::of_now());
                 Ok(())
             }
             Err(refusal) => {
@@ -304,8 +324,8 @@ impl Intake {
     /// The waking rule: only a pump that sleeps is woken, but for a ring that passes its half and
     /// for levels that are to go out at once.
     #[inline]
-    fn after_publish(&self, passes_half: bool, level: u8) {
-        if self.doorbell.must_ring()
+    fn after_publish(&self, passes_half: bool, level: u8, light: Light) {
+        if self.doorbell.must_ring(light)
             || passes_half
             || level >= self.flush_on.load(Ordering::Relaxed)
         {
@@ -324,6 +344,36 @@ impl Intake {
     fn drop_for(&self, reason: DropReason) -> Result<(), Dropped> {
         self.tally.dropped(reason).add(1);
         Err(Dropped(reason))
+    }
+}
+
+/// A record on its way into the ring of its thread, counted as emitted. It is published, or dropped
+/// by a panic, and then counted as that.
+pub(crate) struct Open<'a> {
+    watch: PanicWatch<'a>,
+    // Before the ring: the thread is busy for as long as its ring is.
+    claim: Claim<'a>,
+    ring: Entered<'a>,
+    light: Light,
+    header: EntryHeader,
+}
+
+impl Open<'_> {
+    /// The room for the payload, with whatever was in it before.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `Intake::open`")]
+    pub(crate) fn payload(&mut self) -> &mut [u8] {
+        self.claim.begin(&self.header)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `Intake::open`")]
+    pub(crate) fn publish(self) {
+        let intake = self.watch.0;
+        mem::forget(self.watch);
+        let passes_half = self.claim.publish();
+        drop(self.ring);
+        intake.after_publish(passes_half, self.header.level, self.light);
     }
 }
 

@@ -359,22 +359,20 @@ impl Emit for Logger {
 
     #[inline]
     fn emit<V: Values>(&self, site: &'static CallSite, level: Level, bits: u16, values: &V) {
-        let intake = &self.inner.shared.intake;
-        match values.encoded_len() {
-            Some(len)
-                if len <= intake.max_record()
-                    && self.inner.id != 0
-                    && !self.inner.gate.is_blocked()
-                    && context::is_plain() =>
-            {
-                let header = self.header(site.register(), level, bits);
-                // What is dropped here has been counted there.
-                let _ = intake.publish_with(header, len, |room| {
-                    values.put(&mut Room::new(room));
-                });
+        let intake: &Intake = &self.inner.shared.intake;
+        if let Some(len) = values.encoded_len()
+            && len <= intake.max_record()
+            && self.inner.id != 0
+            && !self.inner.gate.is_blocked()
+            && context::is_plain()
+        {
+            let header = self.header(site.register(), level, bits);
+            if let Some(mut open) = intake.open(&header, len) {
+                values.put(&mut Room::new(open.payload()));
+                return open.publish();
             }
-            _ => self.emit_dynamic(site, level, bits, values),
         }
+        self.emit_dynamic(site, level, bits, values);
     }
 }
 

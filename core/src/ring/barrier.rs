@@ -1,8 +1,8 @@
 //! A fence that is nearly free on one side, because the other side pays for both.
 //!
 //! A thread that stores one location and then loads another needs a full fence between them when
-//! somebody else does the same the other way round. [`light`] and [`heavy`] are such a pair:
-//! whenever one thread runs `store A; light(); load B` and another `store B; heavy(); load A`, at
+//! somebody else does the same the other way round. [`Light`] and [`heavy`] are such a pair:
+//! whenever one thread runs `store A; light; load B` and another `store B; heavy; load A`, at
 //! least one of them sees the other's store. On Linux the light side is a compiler fence, and the
 //! heavy side makes every running thread of the process pass a full fence (`membarrier`, the private
 //! expedited command). Elsewhere, and where a sandbox forbids the call, both are full fences.
@@ -23,15 +23,29 @@ pub(crate) fn prepare() {
     }
 }
 
-/// The side that runs often.
+/// The side that runs often: what it takes, for the fences of one call.
 #[cfg(not(loom))]
-#[inline]
-pub(crate) fn light() {
-    // Relaxed: it was set before this thread had a ring, and making one goes through a lock.
-    if ASYMMETRIC.load(Ordering::Relaxed) {
-        compiler_fence(Ordering::SeqCst);
-    } else {
-        fence(Ordering::SeqCst);
+#[derive(Clone, Copy)]
+pub(crate) struct Light {
+    asymmetric: bool,
+}
+
+#[cfg(not(loom))]
+impl Light {
+    #[inline]
+    pub(crate) fn of_now() -> Self {
+        // Relaxed: it was set before this thread had a ring, and making one goes through a lock.
+        let asymmetric = ASYMMETRIC.load(Ordering::Relaxed);
+        Light { asymmetric }
+    }
+
+    #[inline]
+    pub(crate) fn fence(self) {
+        if self.asymmetric {
+            compiler_fence(Ordering::SeqCst);
+        } else {
+            fence(Ordering::SeqCst);
+        }
     }
 }
 
@@ -84,8 +98,18 @@ mod membarrier {
 pub(crate) fn prepare() {}
 
 #[cfg(loom)]
-pub(crate) fn light() {
-    super::sync::fence(super::sync::Ordering::SeqCst);
+#[derive(Clone, Copy)]
+pub(crate) struct Light;
+
+#[cfg(loom)]
+impl Light {
+    pub(crate) fn of_now() -> Self {
+        Light
+    }
+
+    pub(crate) fn fence(self) {
+        super::sync::fence(super::sync::Ordering::SeqCst);
+    }
 }
 
 #[cfg(loom)]

@@ -56,6 +56,15 @@ pub(crate) fn with<R>(run: impl FnOnce(&Thread) -> R) -> R {
     THREAD.with(run)
 }
 
+/// The calling thread's marks, without a closure around their use.
+#[inline]
+pub(crate) fn current() -> &'static Thread {
+    let thread: *const Thread = THREAD.with(ptr::from_ref);
+    // SAFETY: the marks need no destructor, so that they are there for as long as any code of their
+    // thread runs; and as `Thread` is not `Sync`, the reference does not leave that thread.
+    unsafe { &*thread }
+}
+
 /// Forgets the short cut; the next call takes the slow path.
 pub(crate) fn forget_current() {
     with(|thread| {
@@ -174,6 +183,18 @@ impl Owned {
 pub(crate) struct Entered<'a> {
     thread: &'a Thread,
     producer: &'a Producer,
+}
+
+impl<'a> Entered<'a> {
+    /// The ring, for a claim that is kept beside this.
+    ///
+    /// # Safety
+    ///
+    /// Nothing of it is used after this is dropped: the thread may let go of the ring then.
+    #[inline]
+    pub(crate) unsafe fn producer(&self) -> &'a Producer {
+        self.producer
+    }
 }
 
 impl Deref for Entered<'_> {

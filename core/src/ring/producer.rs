@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ptr;
 
-use super::barrier;
+use super::barrier::Light;
 use super::entry::{EntryHeader, HEADER_BYTES, SKIP, footprint};
 use super::memory::Memory;
 use super::segment::Segment;
@@ -60,27 +60,49 @@ impl Producer {
         &self.shared
     }
 
-    /// Counts a call. The counter has this one writer, so that it needs no read-modify-write.
-    #[inline]
+    /// As [`Claim::count_emitted`], for a call that gets no claim.
     pub(crate) fn count_emitted(&self) {
-        let emitted = &self.shared.line.emitted;
-        emitted.store(emitted.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.shared.count_emitted();
     }
 
     /// Room for a payload of `len` bytes.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn claim(&self, len: usize) -> Result<Claim<'_>, Refused> {
         self.claim_leaving(len, 0)
     }
 
     /// Room for a payload of `len` bytes, if `reserve` bytes stay free beside it.
-    #[inline]
     pub(crate) fn claim_leaving(&self, len: usize, reserve: usize) -> Result<Claim<'_>, Refused> {
-        let busy = Busy::enter(&self.shared).ok_or(Refused::Nested)?;
-        barrier::light();
+        let shared: &Shared = &self.shared;
+        let busy = Busy::enter(shared).ok_or(Refused::Nested)?;
+        self.claim_behind(shared, busy, Light::of_now(), len, reserve)
+    }
+
+    /// Room for a payload of `len` bytes, for a caller that knows that no publish is under way here.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a log call in one piece keeps its parts in registers: half the instructions"
+    )]
+    pub(crate) fn claim_free(&self, light: Light, len: usize) -> Result<Claim<'_>, Refused> {
+        let shared: &Shared = &self.shared;
+        self.claim_behind(shared, Busy::enter_free(shared), light, len, 0)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `claim_free`")]
+    fn claim_behind<'a>(
+        &'a self,
+        shared: &'a Shared,
+        busy: Busy<'a>,
+        light: Light,
+        len: usize,
+        reserve: usize,
+    ) -> Result<Claim<'a>, Refused> {
+        light.fence();
         // Relaxed: after `busy` and a light barrier; the other side has stored it before a heavy
         // one, and looks at `busy` after it. So this load sees the flag, or that side sees `busy`.
-        if self.shared.attention.load(Ordering::Relaxed) != 0 {
+        if shared.attention.load(Ordering::Relaxed) != 0 {
             return Err(Refused::Attention);
         }
         let need = footprint(len) as u64;
@@ -96,7 +118,10 @@ impl Producer {
         let passes_half = end > self.half.get() && self.press(end, need, reserve as u64)?;
         Ok(Claim {
             producer: self,
+            shared,
             _busy: busy,
+            mask,
+            head,
             start,
             end,
             len,
@@ -203,10 +228,13 @@ impl Drop for Producer {
     }
 }
 
-/// Room in the ring. Dropped without [`write`](Claim::write), it leaves no trace.
+/// Room in the ring. Dropped without [`publish`](Claim::publish), it leaves no trace.
 pub(crate) struct Claim<'a> {
     producer: &'a Producer,
+    shared: &'a Shared,
     _busy: Busy<'a>,
+    mask: u64,
+    head: u64,
     start: u64,
     end: u64,
     len: usize,
@@ -217,33 +245,58 @@ impl Claim<'_> {
     /// Writes the entry and publishes it; when `write` panics, nothing is published. `write` gets
     /// exactly as many bytes as were claimed, with whatever was in them before.
     ///
-    /// The answer: whether the reader should come soon, because the ring is more than half full from
-    /// here on and will not grow.
-    #[inline]
-    pub(crate) fn write(self, header: &EntryHeader, write: impl FnOnce(&mut [u8])) -> bool {
-        let producer = self.producer;
-        let mask = producer.mask.get();
+    /// The answer: whether the ring is more than half full from here on.
+    pub(crate) fn write(mut self, header: &EntryHeader, write: impl FnOnce(&mut [u8])) -> bool {
+        write(self.begin(header));
+        self.publish()
+    }
+
+    /// Writes the header, and lends the room for the payload, with whatever was in it before.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `claim_free`")]
+    pub(crate) fn begin(&mut self, header: &EntryHeader) -> &mut [u8] {
         // SAFETY: a claim exists only where there is a segment, and it stays: its producer is busy
         // without attention (see `reclaim`).
-        let segment = unsafe { &*producer.segment.get() };
-        let head = producer.head.get();
-        if self.start != head {
+        let segment = unsafe { &*self.producer.segment.get() };
+        if self.start != self.head {
             // SAFETY: from `head` to the end of the data there are at least eight bytes, and they
             // are free, since the claim reaches beyond them.
-            let skip = unsafe { segment.bytes_mut((head & mask) as usize, size_of::<u32>()) };
+            let skip =
+                unsafe { segment.bytes_mut((self.head & self.mask) as usize, size_of::<u32>()) };
             skip.copy_from_slice(&SKIP.to_le_bytes());
         }
-        // SAFETY: the claim checked that the range is free and within the data; `busy` keeps a
-        // second claim from overlapping.
-        let bytes =
-            unsafe { segment.bytes_mut((self.start & mask) as usize, HEADER_BYTES + self.len) };
-        let (head_bytes, payload) = bytes.split_at_mut(HEADER_BYTES);
-        head_bytes.copy_from_slice(&header.encode(self.len as u32));
-        write(payload);
-        producer.head.set(self.end);
+        let at = (self.start & self.mask) as usize;
+        // SAFETY: the claim checked that the header and `len` bytes behind it are free and within
+        // the data; `busy` keeps a second claim from overlapping, and the two do not overlap.
+        let (fixed, payload) = unsafe {
+            (
+                segment.bytes_mut(at, HEADER_BYTES),
+                segment.bytes_mut(at + HEADER_BYTES, self.len),
+            )
+        };
+        fixed.copy_from_slice(&header.encode(self.len as u32));
+        payload
+    }
+
+    /// Counts the call that led here. The counter has this one writer, so that it needs no
+    /// read-modify-write.
+    #[inline]
+    pub(crate) fn count_emitted(&self) {
+        self.shared.count_emitted();
+    }
+
+    /// Lets the reader see the entry, after [`begin`](Claim::begin).
+    ///
+    /// The answer: whether the ring is more than half full from here on.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `claim_free`")]
+    pub(crate) fn publish(self) -> bool {
+        // SAFETY: as in `begin`.
+        let segment = unsafe { &*self.producer.segment.get() };
+        self.producer.head.set(self.end);
         // Release: the bytes come before the position that publishes them.
         segment.control().head.store(self.end, Ordering::Release);
-        let published = &producer.shared.line.published;
+        let published = &self.shared.line.published;
         // Release: the position comes before the count. Relaxed load: its only writer.
         published.store(published.load(Ordering::Relaxed) + 1, Ordering::Release);
         self.passes_half

@@ -1,7 +1,7 @@
 //! What the two ends of a ring share, beside the segments themselves.
 
 use super::segment::Segment;
-use super::sync::{Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering};
+use super::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering};
 
 /// The reader wants the memory of an idle ring back.
 pub(super) const RECLAIM: u32 = 1;
@@ -78,6 +78,13 @@ impl Shared {
         self.line.emitted.load(Ordering::Relaxed)
     }
 
+    /// Counts a call. For the producer alone.
+    #[inline]
+    pub(super) fn count_emitted(&self) {
+        let emitted = &self.line.emitted;
+        emitted.store(emitted.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
     /// Entries published so far. Each of them is visible to the reader that got this number.
     pub(crate) fn published(&self) -> u64 {
         self.line.published.load(Ordering::Acquire)
@@ -124,19 +131,26 @@ pub(super) fn free_chain(mut segment: *mut Segment) {
 
 /// The producer's side of [`Shared::busy`](ProducerLine::busy): set while a publish is under way,
 /// also when it ends by a panic.
-pub(super) struct Busy<'a>(&'a Arc<Shared>);
+pub(super) struct Busy<'a>(&'a Shared);
 
 impl<'a> Busy<'a> {
     /// `None` when a publish is under way on this ring already: a value that logs.
     #[inline]
-    pub(super) fn enter(shared: &'a Arc<Shared>) -> Option<Self> {
+    pub(super) fn enter(shared: &'a Shared) -> Option<Self> {
         // Relaxed: one's own flag.
         if shared.line.busy.load(Ordering::Relaxed) {
             return None;
         }
+        Some(Self::enter_free(shared))
+    }
+
+    /// For a ring of which it is known that no publish is under way.
+    #[inline]
+    pub(super) fn enter_free(shared: &'a Shared) -> Self {
+        debug_assert!(!shared.line.busy.load(Ordering::Relaxed));
         // Relaxed: the light barrier that follows orders it before the look at `attention`.
         shared.line.busy.store(true, Ordering::Relaxed);
-        Some(Busy(shared))
+        Busy(shared)
     }
 }
 

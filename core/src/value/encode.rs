@@ -8,6 +8,12 @@ use super::{MAX_DEPTH, OwnedValue, Timestamp, Value, tag};
 pub trait Sink {
     /// Appends these bytes.
     fn put(&mut self, bytes: &[u8]);
+
+    /// Appends bytes whose number is known when this is compiled.
+    #[inline]
+    fn put_array<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.put(&bytes);
+    }
 }
 
 impl Sink for Vec<u8> {
@@ -22,29 +28,41 @@ pub(crate) mod plain {
     use super::{Duration, Sink, Timestamp, tag};
 
     #[inline]
-    pub(crate) fn word<const N: usize>(out: &mut impl Sink, tag: u8, bytes: [u8; N]) {
-        out.put(&[tag]);
-        out.put(&bytes);
+    pub(crate) fn word(out: &mut impl Sink, tag: u8, bytes: [u8; 8]) {
+        let mut whole = [tag; 9];
+        whole[1..].copy_from_slice(&bytes);
+        out.put_array(whole);
     }
 
     #[inline]
-    pub(crate) fn sized(out: &mut impl Sink, tag: u8, bytes: &[u8]) {
-        out.put(&[tag]);
-        text(out, bytes);
+    pub(crate) fn wide(out: &mut impl Sink, tag: u8, bytes: [u8; 16]) {
+        let mut whole = [tag; 17];
+        whole[1..].copy_from_slice(&bytes);
+        out.put_array(whole);
     }
 
-    /// A length and bytes, without a tag. What is longer than 4 GiB is cut: the ring's bound on a
-    /// record lies far below.
+    /// A tag, a length and bytes. What is longer than 4 GiB is cut: the ring's bound on a record
+    /// lies far below.
+    #[inline]
+    pub(crate) fn sized(out: &mut impl Sink, tag: u8, bytes: &[u8]) {
+        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let mut head = [tag; 5];
+        head[1..].copy_from_slice(&len.to_le_bytes());
+        out.put_array(head);
+        out.put(&bytes[..len as usize]);
+    }
+
+    /// As [`sized`], without a tag.
     #[inline]
     pub(crate) fn text(out: &mut impl Sink, bytes: &[u8]) {
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        out.put(&len.to_le_bytes());
+        out.put_array(len.to_le_bytes());
         out.put(&bytes[..len as usize]);
     }
 
     #[inline]
     pub(crate) fn bool(out: &mut impl Sink, value: bool) {
-        out.put(&[if value { tag::TRUE } else { tag::FALSE }]);
+        out.put_array([if value { tag::TRUE } else { tag::FALSE }]);
     }
 
     #[inline]
@@ -54,9 +72,10 @@ pub(crate) mod plain {
 
     #[inline]
     pub(crate) fn duration(out: &mut impl Sink, span: Duration) {
-        out.put(&[tag::DURATION]);
-        out.put(&span.as_secs().to_le_bytes());
-        out.put(&span.subsec_nanos().to_le_bytes());
+        let mut whole = [tag::DURATION; 13];
+        whole[1..9].copy_from_slice(&span.as_secs().to_le_bytes());
+        whole[9..].copy_from_slice(&span.subsec_nanos().to_le_bytes());
+        out.put_array(whole);
     }
 }
 
@@ -110,12 +129,12 @@ impl<'b> Encoder<'b> {
 
     /// A large signed integer.
     pub fn i128(&mut self, value: i128) {
-        plain::word(self.out, tag::I128, value.to_le_bytes());
+        plain::wide(self.out, tag::I128, value.to_le_bytes());
     }
 
     /// A large unsigned integer.
     pub fn u128(&mut self, value: u128) {
-        plain::word(self.out, tag::U128, value.to_le_bytes());
+        plain::wide(self.out, tag::U128, value.to_le_bytes());
     }
 
     /// A floating-point number.

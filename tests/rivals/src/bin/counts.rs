@@ -3,13 +3,17 @@
 //! Driven by `.ci/counts`, which counts with callgrind what happens inside the functions of
 //! [`counted`], or inside the pump's pass, and divides by the number of times. See docs/speed.md.
 
-#![allow(clippy::print_stderr, reason = "says why it could not run")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "prints times, or why there are none"
+)]
 
 use std::hint::black_box;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rolog_core::delivery::Outcome;
 use rolog_core::frame::Batch;
@@ -95,9 +99,8 @@ fn main() -> ExitCode {
         "empty" => counted::empty(times),
         "call" => calls(times, counted::call),
         "disabled" => {
-            let log = Service::new();
-            log.logger.gate().set_least(None);
-            counted::disabled(&log.logger, times);
+            let service = Service::new();
+            counted::disabled(&service.off, times);
         }
         "bare" => {
             let mut ring = Bare::new();
@@ -109,8 +112,9 @@ fn main() -> ExitCode {
         "pump" => pump(times),
         "render" => render(times),
         "file" => file(times),
+        "times" => ratio(),
         other => {
-            eprintln!("no part `{other}`: empty, call, disabled, bare, pump, render, file");
+            eprintln!("no part `{other}`: empty, call, disabled, bare, pump, render, file, times");
             return ExitCode::FAILURE;
         }
     }
@@ -120,6 +124,8 @@ fn main() -> ExitCode {
 /// A logger and what drains it, without a host.
 struct Service {
     logger: Logger,
+    /// One whose gate is closed.
+    off: Logger,
     consumer: Consumer,
 }
 
@@ -127,9 +133,16 @@ impl Service {
     fn new() -> Self {
         let intake = Intake::new(IntakeConfig::default()).expect("the defaults are valid");
         let consumer = intake.consumer().expect("nobody else has taken it");
-        let logger = LoggerFactory::new(intake).get_logger("bench.orders");
+        let factory = LoggerFactory::new(intake);
+        let logger = factory.get_logger("bench.orders");
         logger.gate().set_least(Some(Level::Information));
-        Service { logger, consumer }
+        let off = factory.get_logger("bench.off");
+        off.gate().set_least(None);
+        Service {
+            logger,
+            off,
+            consumer,
+        }
     }
 
     fn drain(&mut self) -> usize {
@@ -149,6 +162,39 @@ fn calls(times: u64, call: fn(&Logger, u64)) {
         call(&service.logger, BURST);
         assert_eq!(service.drain(), BURST as usize);
     }
+}
+
+/// Nanoseconds of the call and of the bare ring, round by round in turns, and their ratio.
+fn ratio() {
+    const ROUNDS: usize = 2001;
+    let mut service = Service::new();
+    let mut ring = Bare::new();
+    counted::call(&service.logger, 1);
+    service.drain();
+    let mut figures = [const { Vec::new() }; 4];
+    for _ in 0..ROUNDS {
+        let time = |work: &mut dyn FnMut()| {
+            let start = Instant::now();
+            work();
+            start.elapsed().as_secs_f64() * 1e9 / BURST as f64
+        };
+        let bare = time(&mut || counted::bare(&mut ring, BURST));
+        ring.drain();
+        let call = time(&mut || counted::call(&service.logger, BURST));
+        service.drain();
+        let render = time(&mut || counted::disabled(&service.off, BURST));
+        for (all, one) in figures.iter_mut().zip([bare, call, call / bare, render]) {
+            all.push(one);
+        }
+    }
+    let [bare, call, ratio, disabled] = figures.map(|mut all| {
+        all.sort_by(f64::total_cmp);
+        all[ROUNDS / 2]
+    });
+    println!(
+        "medians of {ROUNDS} rounds of {BURST}, ns: a bare ring {bare:.1}, a call {call:.1}, a disabled call {disabled:.2}"
+    );
+    println!("call to bare ring: {ratio:.2}");
 }
 
 /// Logs through a host, in bursts that its rings and queues hold.
