@@ -200,8 +200,9 @@ pub(super) fn object<'a>(
 ) {
     let mut seen = Keys::new();
     let start = out.len();
-    for (key, content) in entries.clone() {
-        if seen.is_new(key, || entries.clone().map(|(key, _)| key)) && !left_out(key) {
+    let all = entries.clone();
+    for (key, content) in entries {
+        if seen.is_new(key, || all.clone().map(|(key, _)| key)) && !left_out(key) {
             out.push(b',');
             string(key, out);
             out.push(b':');
