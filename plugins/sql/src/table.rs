@@ -168,7 +168,7 @@ pub(crate) fn quoted(name: &str, quote: char) -> String {
 /// What a column of a database can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Text, of so many characters or bytes at most.
+    /// Text, of so many characters at most.
     Text(Option<Limit>),
     /// Whole numbers from one to another.
     Integer(i128, i128),
@@ -185,7 +185,6 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     Chars(usize),
-    Bytes(usize),
 }
 
 impl Kind {
@@ -299,7 +298,6 @@ impl Limit {
     fn takes(self, text: &str) -> bool {
         match self {
             Limit::Chars(most) => text.len() <= most || text.chars().count() <= most,
-            Limit::Bytes(most) => text.len() <= most,
         }
     }
 
@@ -310,7 +308,6 @@ impl Limit {
                 .char_indices()
                 .nth(most.saturating_sub(1))
                 .map_or(text.len(), |(at, _)| at),
-            Limit::Bytes(most) => text.floor_char_boundary(most.saturating_sub('…'.len_utf8())),
         };
         &text[..end]
     }

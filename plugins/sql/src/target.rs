@@ -42,7 +42,7 @@ impl Target for Sql {
 
     fn describe() -> Description {
         Description {
-            summary: "inserts records into a table of SQLite, PostgreSQL, MySQL or MariaDB".into(),
+            summary: "inserts records into a table of SQLite or PostgreSQL".into(),
             ..Description::default()
         }
     }
