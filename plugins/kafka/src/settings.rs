@@ -169,6 +169,7 @@ pub(crate) fn check(config: &Config, setup: &Setup) -> Result<Plan, ConfigError>
         }
         Ok(conf) => {
             together(config, &conf, &mut wrong);
+            mechanism(config, &conf, &mut wrong);
             match wrong.0 {
                 Some(problems) => Err(problems),
                 None => Ok(plan(&conf)),
@@ -206,6 +207,26 @@ fn together(config: &Config, conf: &Conf, wrong: &mut Wrong) {
         value("queuing.strategy") == "fifo",
         "fifo",
     );
+}
+
+/// What this build can do of SASL; librdkafka would say so only when the producer is made.
+fn mechanism(config: &Config, conf: &Conf, wrong: &mut Wrong) {
+    let built = conf.get("builtin.features").unwrap_or_default();
+    for name in ["sasl.mechanism", "sasl.mechanisms"] {
+        let Some(value) = config.properties.get(name) else {
+            continue;
+        };
+        let needed = match value.0.as_str() {
+            "OAUTHBEARER" => "sasl_oauthbearer",
+            scram if scram.starts_with("SCRAM-") => "sasl_scram",
+            _ => continue,
+        };
+        if !built.split(',').any(|feature| feature == needed) {
+            let problem = format!("this build has no {}", value.0);
+            let problem = ConfigError::at(format!("properties.{name}"), problem);
+            wrong.add(problem.expected("PLAIN, or the plugin built with its feature `tls`"));
+        }
+    }
 }
 
 fn plan(conf: &Conf) -> Plan {
@@ -351,6 +372,17 @@ mod tests {
         let without = r#"{"brokers": "a:1", "topic": "t", "properties":
             {"acks": "1", "enable.idempotence": false}}"#;
         assert_eq!(checked(without).unwrap().warnings().len(), 1);
+    }
+
+    #[test]
+    fn a_mechanism_that_this_build_lacks_is_refused() {
+        let config = r#"{"brokers": "a:1", "topic": "t", "properties":
+            {"security.protocol": "sasl_plaintext", "sasl.mechanism": "SCRAM-SHA-256"}}"#;
+        if cfg!(feature = "tls") {
+            assert!(checked(config).is_ok());
+        } else {
+            assert_eq!(refused(config)[0].0, "properties.sasl.mechanism");
+        }
     }
 
     #[test]
