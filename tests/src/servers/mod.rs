@@ -30,6 +30,7 @@
 //! ```
 
 mod folder;
+mod kafka;
 mod mariadb;
 mod nginx;
 mod port;
@@ -42,6 +43,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 pub use folder::{Folder, User};
+pub use kafka::{Kafka, PASSWORD as KAFKA_PASSWORD};
 pub use mariadb::MariaDb;
 pub use nginx::Nginx;
 pub use port::Port;
