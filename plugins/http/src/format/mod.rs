@@ -1,6 +1,6 @@
 //! What bodies look like, one file for each kind of service.
 //!
-//! A new service is a [`Format`] of its own: how a record is written, how written records become a
+//! A new service is a `Format` of its own: how a record is written, how written records become a
 //! body, and what an answer says of them. Requests, statuses, compression and limits are the same
 //! for all of them, and not its business.
 
