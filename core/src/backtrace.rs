@@ -77,7 +77,7 @@ impl Symbols {
     }
 
     /// Writes a payload to `out` with names in the place of addresses. `bits` are its
-    /// [flags](crate::frame::flags); false where there are no addresses, and nothing is written.
+    /// [`flags`]; false where there are no addresses, and nothing is written.
     pub fn resolve(&mut self, payload: &[u8], bits: u16, max: usize, out: &mut Vec<u8>) -> bool {
         let mut rest = payload;
         for bit in [flags::LOGGER, flags::MESSAGE] {

@@ -18,7 +18,7 @@
 //! | part of a request | value |
 //! |---|---|
 //! | `v` | 1 |
-//! | `op` | one of the [operations](operations) |
+//! | `op` | one of the [operations] |
 //! | `with` | what the operation wants to know, an object; nothing where it wants nothing |
 //! | `id` | anything; the answer has the same |
 //!
