@@ -11,7 +11,7 @@ pub(crate) enum Address<'u> {
     Sqlite(&'u Path),
     /// A URL of PostgreSQL.
     Postgres(&'u str),
-    /// A URL of MySQL or MariaDB.
+    /// A URL of `MySQL` or `MariaDB`.
     MySql(&'u str),
 }
 

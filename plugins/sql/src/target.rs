@@ -34,7 +34,7 @@ pub struct Sql {
 /// The database, by its kind.
 enum Database {
     Sqlite(Sqlite),
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 impl Target for Sql {
@@ -89,7 +89,7 @@ impl Target for Sql {
             Address::Postgres(url) => {
                 let server = postgres::parse(url, &config).map_err(refused)?;
                 let made = Postgres::create(&config, server, wanted, context.clone());
-                Database::Postgres(made.await?)
+                Database::Postgres(Box::new(made.await?))
             }
             Address::MySql(_) => {
                 return Err(Failure::new(Class::Invalid, "MySQL is not supported yet"));

@@ -14,6 +14,10 @@ pub(crate) const LONG: Duration = Duration::from_mins(1);
 pub(crate) const NANOS: i64 = 1_795_346_100_123_456_789;
 
 /// Settings with some more or other than these.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "called with what `json!` has just made"
+)]
 pub(crate) fn with(mut config: Value, more: Value) -> Value {
     let more = more.as_object().unwrap().clone();
     config.as_object_mut().unwrap().extend(more);

@@ -72,7 +72,7 @@ async fn every_kind_of_value_is_read_back_equal() {
     let mut records = Records::default();
     let mut expected = Value::Null;
     records.add("it's\0 \"all\" there 😀", |fields| {
-        expected = every_kind(fields)
+        expected = every_kind(fields);
     });
     assert!(deliver(&target, &records.batch()).await.is_delivered());
     let there = file.sql();

@@ -153,7 +153,7 @@ pub(super) fn create(wanted: &Wanted, index_time: bool) -> String {
     if let (true, Some(column)) = (index_time, wanted.column_of(&Part::Time)) {
         let name = quoted(&format!("{}_time", wanted.name), '"');
         let at = quoted(column, '"');
-        sql += &format!("CREATE INDEX IF NOT EXISTS {name} ON {table} ({at});");
+        sql = format!("{sql} CREATE INDEX IF NOT EXISTS {name} ON {table} ({at});");
     }
     sql
 }

@@ -69,10 +69,9 @@ fn classify(code: &str) -> (Cause, Class) {
     match code {
         "22P03" | "22P04" => (Cause::Row, Class::Invalid),
         "53100" => (Cause::Later, Class::Full),
-        "53300" | "53200" | "53400" => (Cause::Connection, Class::Unavailable),
         "57014" => (Cause::Later, Class::Cancelled),
-        // It became, or is, a standby: the next connection may lead to the primary.
-        "25006" => (Cause::Connection, Class::Unavailable),
+        // Too much of something; or it is a standby, and the next connection may lead to the primary.
+        "53300" | "53200" | "53400" | "25006" => (Cause::Connection, Class::Unavailable),
         "42501" => (Cause::Someone, Class::Auth),
         "42P01" | "42703" | "3D000" | "3F000" => (Cause::Someone, Class::NotFound),
         // A plan of the table as it was before it changed.

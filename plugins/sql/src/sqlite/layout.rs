@@ -67,14 +67,12 @@ impl Layout {
 
     /// A time as the column of the record's time has it.
     pub(crate) fn time(&self, at: Timestamp) -> Value {
-        match self.time {
-            Some(Kind::Integer(..)) => Value::Integer(at.nanos()),
-            _ => {
-                let mut text = String::new();
-                time::put(at, 'T', 9, true, &mut text);
-                Value::Text(text)
-            }
+        if let Some(Kind::Integer(..)) = self.time {
+            return Value::Integer(at.nanos());
         }
+        let mut text = String::new();
+        time::put(at, 'T', 9, true, &mut text);
+        Value::Text(text)
     }
 }
 
@@ -159,7 +157,7 @@ pub(crate) fn create(wanted: &Wanted, index_time: bool) -> String {
         let name = quoted(&format!("{}_time", wanted.name), '"');
         let at = quoted(column, '"');
         let on = quoted(&wanted.name, '"');
-        sql += &format!("CREATE INDEX IF NOT EXISTS {name} ON {on} ({at});");
+        sql = format!("{sql} CREATE INDEX IF NOT EXISTS {name} ON {on} ({at});");
     }
     sql
 }

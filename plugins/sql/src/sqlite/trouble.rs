@@ -28,12 +28,11 @@ fn classify(error: &Error) -> (Cause, Class) {
     match code.code {
         ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch => (Cause::Row, Class::Invalid),
         ErrorCode::TooBig => (Cause::Row, Class::TooLarge),
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SchemaChanged => {
-            (Cause::Later, Class::Unavailable)
-        }
-        ErrorCode::FileLockingProtocolFailed | ErrorCode::OutOfMemory => {
-            (Cause::Later, Class::Unavailable)
-        }
+        ErrorCode::DatabaseBusy
+        | ErrorCode::DatabaseLocked
+        | ErrorCode::SchemaChanged
+        | ErrorCode::FileLockingProtocolFailed
+        | ErrorCode::OutOfMemory => (Cause::Later, Class::Unavailable),
         ErrorCode::DiskFull => (Cause::Later, Class::Full),
         ErrorCode::OperationInterrupted => (Cause::Later, Class::Cancelled),
         ErrorCode::SystemIoFailure => (Cause::Later, Class::Io),
