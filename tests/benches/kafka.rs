@@ -152,7 +152,7 @@ fn compare(
     println!("{name}: {records} records a round, {BATCH} a batch, {IN_FLIGHT} batches in flight");
     for pair in 0..=PAIRS {
         let ours = round("target", &|| {
-            runtime.block_on(deliver(&target, buffer, records))
+            runtime.block_on(deliver(&target, buffer, records));
         });
         let theirs = round("librdkafka", &|| produce(&producer, rendered, records));
         if pair > 0 {

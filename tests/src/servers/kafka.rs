@@ -1,4 +1,4 @@
-//! Apache Kafka in KRaft mode, brought by Maven and run on this machine's Java.
+//! Apache Kafka in `KRaft` mode, brought by Maven and run on this machine's Java.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
