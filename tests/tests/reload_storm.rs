@@ -19,15 +19,16 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rolog_core::delivery::{Class, Failure, Outcome};
 use rolog_core::frame::Batch;
 use rolog_core::value::Value;
 use rolog_core::{Level, LogTarget, log};
-use rolog_host::Host;
 use rolog_host::reload::Cause;
 use rolog_host::stage::TargetRow;
+use rolog_host::{Host, Report};
 use rolog_tests::artifacts;
 
 const LONG: Duration = Duration::from_mins(1);
@@ -314,25 +315,7 @@ fn a_storm_of_reloads_loses_and_doubles_nothing_and_needs_no_more_memory() {
         .start()
         .unwrap();
     let done = Arc::new(AtomicBool::new(false));
-    let threads: Vec<_> = (0..THREADS)
-        .map(|thread| {
-            let logger = host.factory().get_logger(&format!("app.t{thread}"));
-            let done = Arc::clone(&done);
-            std::thread::spawn(move || {
-                let mut n = 0u64;
-                while !done.load(Ordering::Relaxed) && n < MOST as u64 {
-                    // At no less than the level of every generation.
-                    log!(logger, Level::Warning, "numbered", n = n);
-                    n += 1;
-                    // Slow enough that no queue overflows: this is about reloads.
-                    if n.is_multiple_of(4) {
-                        std::thread::park_timeout(Duration::from_millis(1));
-                    }
-                }
-                n
-            })
-        })
-        .collect();
+    let threads = callers(&host, &done);
     let mut demanded = BTreeMap::from([(1, Copies::One)]);
     let mut live = Vec::new();
     let (mut builds, mut present) = (0, Copies::One);
@@ -382,7 +365,40 @@ fn a_storm_of_reloads_loses_and_doubles_nothing_and_needs_no_more_memory() {
     assert_eq!(host.metrics().plugins["good"].versions, 1 + BUILDS as usize);
     assert_whole(&folder.path().join("out"), &logged);
 
-    let seen = world.seen();
+    assert_demanded(&world.seen(), &logged, &demanded, &report);
+    // Whole rounds of the steps on both sides, and what is queued at a moment evens out.
+    let mean = |of: &[i64]| of.iter().sum::<i64>() / of.len() as i64;
+    let hundred = live.len().min(200) / 2;
+    let (first, last) = (mean(&live[..hundred]), mean(&live[live.len() - hundred..]));
+    // A kilobyte of each reload that stayed would be 100 KiB from one hundred to the next.
+    assert!(last - first < 100 << 10, "{first} bytes have become {last}");
+}
+
+/// Threads that log numbered records until it is done; each answers how many.
+fn callers(host: &Host, done: &Arc<AtomicBool>) -> Vec<JoinHandle<u64>> {
+    let caller = |thread| {
+        let logger = host.factory().get_logger(&format!("app.t{thread}"));
+        let done = Arc::clone(done);
+        std::thread::spawn(move || {
+            let mut n = 0u64;
+            while !done.load(Ordering::Relaxed) && n < MOST as u64 {
+                // At no less than the level of every generation.
+                log!(logger, Level::Warning, "numbered", n = n);
+                n += 1;
+                // Slow enough that no queue overflows: this is about reloads.
+                if n.is_multiple_of(4) {
+                    std::thread::park_timeout(Duration::from_millis(1));
+                }
+            }
+            n
+        })
+    };
+    (0..THREADS).map(caller).collect()
+}
+
+/// Every record is where the generation that routed it demanded it, once; more than once only as
+/// often as attempts with it broke off, and the ledger says of which records that may be.
+fn assert_demanded(seen: &Seen, logged: &[u64], demanded: &BTreeMap<u32, Copies>, report: &Report) {
     assert_eq!(seen.doubled, 0);
     let (mut faulty, mut doubled) = (0, 0);
     for (thread, count) in logged.iter().copied().enumerate() {
@@ -405,10 +421,4 @@ fn a_storm_of_reloads_loses_and_doubles_nothing_and_needs_no_more_memory() {
     let flaky = report.ledger.target("flaky").unwrap();
     assert_eq!(flaky.maybe_written, faulty, "{report}");
     assert!(0 < doubled && doubled < faulty, "{doubled} of {faulty}");
-    // Whole rounds of the steps on both sides, and what is queued at a moment evens out.
-    let mean = |of: &[i64]| of.iter().sum::<i64>() / of.len() as i64;
-    let hundred = live.len().min(200) / 2;
-    let (first, last) = (mean(&live[..hundred]), mean(&live[live.len() - hundred..]));
-    // A kilobyte of each reload that stayed would be 100 KiB from one hundred to the next.
-    assert!(last - first < 100 << 10, "{first} bytes have become {last}");
 }

@@ -39,16 +39,16 @@ fn what_is_not_as_expected_is_said_with_the_record() {
     one.field("id", 7).field("name", "north").no_field("other");
     let refused: [(&str, &dyn Fn()); 4] = [
         ("level was expected to be info", &|| {
-            drop(one.level(Level::Information).clone())
+            drop(one.level(Level::Information).clone());
         }),
         ("id was expected to be", &|| {
-            drop(one.field("id", 8).clone())
+            drop(one.field("id", 8).clone());
         }),
         ("message was expected to be order 8", &|| {
-            drop(one.message("order 8").clone())
+            drop(one.message("order 8").clone());
         }),
         ("error was expected to be digit", &|| {
-            drop(one.error("digit").clone())
+            drop(one.error("digit").clone());
         }),
     ];
     for (why, check) in refused {
