@@ -57,6 +57,9 @@ fn capture() -> String {
     text
 }
 
+/// The folder of this crate's code, as debug information has it.
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
+
 /// The names of addresses, for whoever drains the rings.
 #[derive(Debug, Default)]
 pub struct Symbols {
@@ -175,10 +178,14 @@ impl Symbols {
 }
 
 impl Line {
+    /// By its name; or by its file, for what was inlined and has its bare name only.
     fn is_of_the_call(&self) -> bool {
         let name = self.name.as_deref().unwrap_or_default();
         let name = name.trim_start_matches(['<', '&']);
-        name.starts_with("rolog_core::") || name.starts_with("backtrace::")
+        let here = |(file, _): &(String, u32)| file.starts_with(SOURCES);
+        name.starts_with("rolog_core::")
+            || name.starts_with("backtrace::")
+            || self.place.as_ref().is_some_and(here)
     }
 
     fn starts_a_thread(&self) -> bool {

@@ -206,7 +206,8 @@ async fn files_of_earlier_days_are_put_aside_by_the_next_instance_and_strangers_
             .count()
     };
     let end = std::time::Instant::now() + Duration::from_secs(30);
-    while packed() < 2 {
+    // Nothing is made in the place of what was put aside, and the plain files go once they are packed.
+    while packed() < 2 || files(folder.path()).len() != 4 {
         assert!(
             std::time::Instant::now() < end,
             "{:?}",
@@ -215,8 +216,6 @@ async fn files_of_earlier_days_are_put_aside_by_the_next_instance_and_strangers_
         tokio::task::yield_now().await;
     }
     assert!(stranger.exists());
-    // Nothing is made in the place of what was put aside.
-    assert_eq!(files(folder.path()).len(), 4, "{:?}", files(folder.path()));
 }
 
 #[test]
