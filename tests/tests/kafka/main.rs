@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod brokers_killed;
+mod secured;
 mod trouble;
 
 use std::path::PathBuf;
