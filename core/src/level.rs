@@ -68,6 +68,21 @@ impl Level {
         }
     }
 
+    /// The `SeverityNumber` that OpenTelemetry's log data model has for the level, the lowest of its
+    /// range: 9 for [`Level::Information`]. Its `SeverityText` is the [`name`](Level::name), as that
+    /// is to be the source's own.
+    /// See <https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber>.
+    pub const fn severity_number(self) -> u8 {
+        match self {
+            Level::Trace => 1,
+            Level::Debug => 5,
+            Level::Information => 9,
+            Level::Warning => 13,
+            Level::Error => 17,
+            Level::Critical => 21,
+        }
+    }
+
     /// The level with this code, for readers of frames.
     pub const fn from_code(code: u8) -> Option<Level> {
         match code {

@@ -5,7 +5,6 @@ use super::message::filled;
 use super::number;
 use super::shape::{Object, data, message_text, open_template, stack_trace, string};
 use crate::frame::{Origin, Record};
-use crate::level::Level;
 use crate::value::{ErrorValue, Timestamp, Value};
 
 /// The names of attributes that a record has besides its data.
@@ -46,9 +45,9 @@ pub(super) fn line(
     object.text("timeUnixNano", &time.to_string());
     let observed = record.observed().map_or(time, Timestamp::nanos);
     object.text("observedTimeUnixNano", &observed.to_string());
-    let (severity, text) = severity(record.level());
-    number::integer(severity, object.key("severityNumber"));
-    object.text("severityText", text);
+    let level = record.level();
+    number::integer(level.severity_number(), object.key("severityNumber"));
+    object.text("severityText", level.name());
     let body = object.key("body");
     body.extend_from_slice(b"{\"stringValue\":");
     message_text(record, body);
@@ -62,17 +61,6 @@ pub(super) fn line(
     out.push(b'[');
     all(source, record, &mut Attributes { first: true, out });
     out.extend_from_slice(b"]}]}]}]");
-}
-
-fn severity(level: Level) -> (u8, &'static str) {
-    match level {
-        Level::Trace => (1, "TRACE"),
-        Level::Debug => (5, "DEBUG"),
-        Level::Information => (9, "INFO"),
-        Level::Warning => (13, "WARN"),
-        Level::Error => (17, "ERROR"),
-        Level::Critical => (21, "FATAL"),
-    }
 }
 
 /// The ids that join a record to a trace: hexadecimal digits of the protocol's length.

@@ -179,7 +179,7 @@ fn opentelemetrys_logs_data() {
     assert_eq!(record["timeUnixNano"], "1795346100123456789");
     assert_eq!(record["observedTimeUnixNano"], "1795346100123456789");
     assert_eq!(record["severityNumber"], 21);
-    assert_eq!(record["severityText"], "FATAL");
+    assert_eq!(record["severityText"], "critical");
     assert_eq!(record["body"], json!({ "stringValue": "it \"broke\"" }));
     assert_eq!(record["traceId"], "0af7651916cd43dd8448eb211c80319c");
     assert_eq!(record["spanId"], "b7ad6b7169203331");

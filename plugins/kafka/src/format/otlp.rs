@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use prost::{Message, Oneof};
 use rolog_core::frame::{OriginKind, Record};
-use rolog_core::level::Level;
 use rolog_core::value::{Timestamp, Value};
 
 /// Writes a `LogsData` of one record.
@@ -46,7 +45,6 @@ impl Otlp {
 }
 
 fn log_record(record: &Record<'_>, source: bool) -> LogRecord {
-    let (severity_number, severity_text) = severity(record.level());
     let mut log = LogRecord {
         time: record.time().nanos().cast_unsigned(),
         observed: record
@@ -54,8 +52,8 @@ fn log_record(record: &Record<'_>, source: bool) -> LogRecord {
             .unwrap_or(record.time())
             .nanos()
             .cast_unsigned(),
-        severity_number,
-        severity_text: severity_text.to_owned(),
+        severity_number: record.level().severity_number().into(),
+        severity_text: record.level().name().to_owned(),
         body: Some(any(Any::Text(record.message().to_string()))),
         ..LogRecord::default()
     };
@@ -119,18 +117,6 @@ fn log_record(record: &Record<'_>, source: bool) -> LogRecord {
     }
     attributes.push(pair("log.record.uid", Any::Text(record.id().to_string())));
     log
-}
-
-/// OTLP's number for a level, and its name for it.
-fn severity(level: Level) -> (i32, &'static str) {
-    match level {
-        Level::Trace => (1, "TRACE"),
-        Level::Debug => (5, "DEBUG"),
-        Level::Information => (9, "INFO"),
-        Level::Warning => (13, "WARN"),
-        Level::Error => (17, "ERROR"),
-        Level::Critical => (21, "FATAL"),
-    }
 }
 
 fn converted(value: &Value<'_>) -> AnyValue {
@@ -317,7 +303,7 @@ mod tests {
         let log = &scope.log_records[0];
         assert_eq!(
             (log.severity_number, log.severity_text.as_str()),
-            (13, "WARN")
+            (13, "warning")
         );
         assert_eq!(log.time, 1_000_000_007);
         assert_eq!(log.trace_id, (0..16).collect::<Vec<u8>>());

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::attributes::{self, Attribute, Trace};
 use super::proto::integer;
-use super::{Scopes, Settings, severity, times};
+use super::{Scopes, Settings, times};
 use crate::format::{Format, Stream, Written, quoted};
 
 /// Writes requests as JSON.
@@ -56,7 +56,7 @@ impl Format for Json {
         let head = format!(
             "{{\"timeUnixNano\":\"{time}\",\"observedTimeUnixNano\":\"{observed}\",\
              \"severityNumber\":{},\"severityText\":\"{}\",\"body\":{{\"stringValue\":",
-            severity(record.level()),
+            record.level().severity_number(),
             record.level().name()
         );
         out.extend_from_slice(head.as_bytes());

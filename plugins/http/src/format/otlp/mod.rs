@@ -16,7 +16,6 @@ mod wire;
 use std::collections::{BTreeMap, HashMap};
 
 use rolog_core::frame::Record;
-use rolog_core::level::Level;
 use serde::Deserialize;
 
 use super::{Format, Reading, Stream, Trouble};
@@ -51,18 +50,6 @@ pub(super) fn writer(config: &Config) -> Box<dyn Format> {
     match settings.encoding {
         Encoding::Protobuf => Box::new(proto::Proto::new(&settings, config.source)),
         Encoding::Json => Box::new(json::Json::new(&settings, config.source)),
-    }
-}
-
-/// `SeverityNumber` of a level.
-fn severity(level: Level) -> u8 {
-    match level {
-        Level::Trace => 1,
-        Level::Debug => 5,
-        Level::Information => 9,
-        Level::Warning => 13,
-        Level::Error => 17,
-        Level::Critical => 21,
     }
 }
 

@@ -5,7 +5,7 @@ use rolog_core::value::Value;
 
 use super::attributes::{self, Attribute, Trace};
 use super::wire::{self, Held};
-use super::{Scopes, Settings, severity, times};
+use super::{Scopes, Settings, times};
 use crate::format::{Format, Stream, Written};
 
 /// Writes requests as protobuf.
@@ -53,7 +53,7 @@ impl Format for Proto {
         let [time, observed] = times(record);
         let trace = Trace::of(record);
         wire::fixed64(1, time, out);
-        wire::number(2, severity(record.level()).into(), out);
+        wire::number(2, record.level().severity_number().into(), out);
         wire::bytes(3, record.level().name().as_bytes(), out);
         wire::message(5, out, |out| {
             let message = record.message().to_string();

@@ -3,6 +3,7 @@
 use rolog_core::frame::{
     Batch, BatchBuilder, FrameMeta, LoggerRef, Origin, RecordId, ThreadRef, flags,
 };
+use rolog_core::level::Level;
 use rolog_core::value::{Encoder, Timestamp};
 use serde_json::{Map, Value, json};
 
