@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, Origin, RecordId, ThreadRef, flags};
+use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, RecordId};
 use rolog_core::value::{Encoder, Map, Timestamp};
 use rolog_core::{Level, delivery::Failure};
 use rolog_host::instance::{Attempt, Buffer, Instance, Maker};
@@ -25,24 +25,18 @@ pub fn batch<'m>(messages: impl IntoIterator<Item = &'m str>) -> Buffer {
         let mut payload = (message.len() as u32).to_le_bytes().to_vec();
         payload.extend_from_slice(message.as_bytes());
         Encoder::new(&mut payload).key("n").u64(index as u64);
-        let meta = FrameMeta {
-            id: RecordId {
+        let meta = FrameMeta::literal(
+            RecordId {
                 epoch: 7,
                 sequence: index as u64,
             },
-            time: Timestamp::from_nanos(1_700_000_000_000_000_000),
-            observed: None,
-            level: Level::Information,
-            generation: 1,
-            flags: flags::MESSAGE,
-            call_site: None,
-            logger: LoggerRef {
+            Timestamp::from_nanos(1_700_000_000_000_000_000),
+            Level::Information,
+            LoggerRef {
                 id: 1,
                 name: "shop",
             },
-            thread: ThreadRef { id: 0, name: "" },
-            origin: Origin::SERVICE,
-        };
+        );
         builder.push(&meta, &payload);
     }
     Buffer::new(builder.finish().into())

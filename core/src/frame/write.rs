@@ -50,6 +50,30 @@ pub struct FrameMeta<'a> {
     pub origin: Origin<'a>,
 }
 
+impl<'a> FrameMeta<'a> {
+    /// That of a service's record with a literal message, from a thread that is not known: what most
+    /// batches that are made by hand begin with.
+    pub const fn literal(
+        id: RecordId,
+        time: Timestamp,
+        level: Level,
+        logger: LoggerRef<'a>,
+    ) -> Self {
+        FrameMeta {
+            id,
+            time,
+            observed: None,
+            level,
+            generation: 1,
+            flags: flags::MESSAGE,
+            call_site: None,
+            logger,
+            thread: ThreadRef { id: 0, name: "" },
+            origin: Origin::SERVICE,
+        }
+    }
+}
+
 /// Collects records into a batch.
 ///
 /// Appending copies the payload once and nothing else; strings of call sites, loggers and threads

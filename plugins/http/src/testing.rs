@@ -1,6 +1,6 @@
 //! Records for the tests beside the code.
 
-use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, Origin, RecordId, ThreadRef, flags};
+use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, RecordId};
 use rolog_core::level::Level;
 use rolog_core::value::{Encoder, Timestamp};
 use rolog_plugin::Batch;
@@ -18,24 +18,18 @@ pub(crate) fn batch(count: u64, message: impl Fn(u64) -> String) -> Batch {
             .str(if n % 2 == 0 { "north" } else { "so/uth" });
         encoder.key("where");
         encoder.map(|map| map.key("city").str("Oslo"));
-        let meta = FrameMeta {
-            id: RecordId {
+        let meta = FrameMeta::literal(
+            RecordId {
                 epoch: 1,
                 sequence: n,
             },
-            time: Timestamp::from_nanos(1_795_346_100_123_456_789 + n as i64),
-            observed: None,
-            level: Level::Information,
-            generation: 1,
-            flags: flags::MESSAGE,
-            call_site: None,
-            logger: LoggerRef {
+            Timestamp::from_nanos(1_795_346_100_123_456_789 + n as i64),
+            Level::Information,
+            LoggerRef {
                 id: 1,
                 name: "shop.orders",
             },
-            thread: ThreadRef { id: 0, name: "" },
-            origin: Origin::SERVICE,
-        };
+        );
         batch.push(&meta, &payload);
     }
     Batch::parse(batch.finish()).expect("what was built is a batch")

@@ -1,6 +1,6 @@
 //! Records for unit tests.
 
-use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, Origin, RecordId, ThreadRef, flags};
+use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, RecordId};
 use rolog_core::level::Level;
 use rolog_core::value::{Encoder, Timestamp};
 
@@ -21,24 +21,18 @@ pub(crate) fn one_of_each() -> Vec<u8> {
         .key("trace_id")
         .str("000102030405060708090a0b0c0d0e0f");
     fields.key("bytes").bytes(&[1, 2, 3]);
-    let meta = FrameMeta {
-        id: RecordId {
+    let meta = FrameMeta::literal(
+        RecordId {
             epoch: 0xab,
             sequence: 5,
         },
-        time: Timestamp::from_nanos(1_000_000_007),
-        observed: None,
-        level: Level::Warning,
-        generation: 1,
-        flags: flags::MESSAGE,
-        call_site: None,
-        logger: LoggerRef {
+        Timestamp::from_nanos(1_000_000_007),
+        Level::Warning,
+        LoggerRef {
             id: 1,
             name: "shop.db",
         },
-        thread: ThreadRef { id: 0, name: "" },
-        origin: Origin::SERVICE,
-    };
+    );
     let mut batch = BatchBuilder::new(0xab);
     batch.push(&meta, &payload);
     batch.finish()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, Origin, RecordId, ThreadRef, flags};
+use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, RecordId};
 use rolog_core::level::Level;
 use rolog_core::value::{Encoder, Timestamp};
 use rolog_plugin::prelude::*;
@@ -63,24 +63,18 @@ impl Records {
         let mut payload = Vec::new();
         Encoder::new(&mut payload).key(message);
         fill(&mut Encoder::new(&mut payload));
-        let meta = FrameMeta {
-            id: RecordId {
+        let meta = FrameMeta::literal(
+            RecordId {
                 epoch: 7,
                 sequence: self.next,
             },
             time,
-            observed: None,
-            level: Level::Error,
-            generation: 1,
-            flags: flags::MESSAGE,
-            call_site: None,
-            logger: LoggerRef {
+            Level::Error,
+            LoggerRef {
                 id: 1,
                 name: "shop.db",
             },
-            thread: ThreadRef { id: 0, name: "" },
-            origin: Origin::SERVICE,
-        };
+        );
         self.next += 1;
         let builder = self.builder.get_or_insert_with(|| BatchBuilder::new(7));
         builder.push(&meta, &payload);

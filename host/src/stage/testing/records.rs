@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use rolog_core::frame::{
-    Batch, BatchBuilder, FrameMeta, LoggerRef, Origin, RecordId, ThreadRef, flags,
-};
+use rolog_core::frame::{Batch, BatchBuilder, FrameMeta, LoggerRef, RecordId};
 use rolog_core::level::Level;
 use rolog_core::value::Timestamp;
 
@@ -15,24 +13,18 @@ use crate::stage::{Append, Stage};
 
 /// The frame data of record `number`.
 pub(crate) fn meta(number: u64, level: Level) -> FrameMeta<'static> {
-    FrameMeta {
-        id: RecordId {
+    FrameMeta::literal(
+        RecordId {
             epoch: EPOCH,
             sequence: number,
         },
-        time: Timestamp::from_nanos(number.cast_signed()),
-        observed: None,
+        Timestamp::from_nanos(number.cast_signed()),
         level,
-        generation: 1,
-        flags: flags::MESSAGE,
-        call_site: None,
-        logger: LoggerRef {
+        LoggerRef {
             id: 1,
             name: "test",
         },
-        thread: ThreadRef { id: 0, name: "" },
-        origin: Origin::SERVICE,
-    }
+    )
 }
 
 /// A literal message as a payload.

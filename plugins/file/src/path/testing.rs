@@ -1,9 +1,7 @@
 //! A record to fill holes from.
 
 use jiff::Timestamp;
-use rolog_core::frame::{
-    Batch, BatchBuilder, FrameMeta, LoggerRef, Origin, Record, RecordId, ThreadRef, flags,
-};
+use rolog_core::frame::{Batch, BatchBuilder, FrameMeta, LoggerRef, Record, RecordId};
 use rolog_core::level::Level;
 use rolog_core::value::{Encoder, OwnedValue};
 
@@ -19,24 +17,18 @@ pub(super) fn record<R>(
     if let Some((key, value)) = field {
         Encoder::new(&mut payload).key(key).owned(value);
     }
-    let meta = FrameMeta {
-        id: RecordId {
+    let meta = FrameMeta::literal(
+        RecordId {
             epoch: 1,
             sequence: 1,
         },
-        time: rolog_core::value::Timestamp::from_nanos(time.as_nanosecond() as i64),
-        observed: None,
-        level: Level::Warning,
-        generation: 1,
-        flags: flags::MESSAGE,
-        call_site: None,
-        logger: LoggerRef {
+        rolog_core::value::Timestamp::from_nanos(time.as_nanosecond() as i64),
+        Level::Warning,
+        LoggerRef {
             id: 1,
             name: logger,
         },
-        thread: ThreadRef { id: 0, name: "" },
-        origin: Origin::SERVICE,
-    };
+    );
     let mut batch = BatchBuilder::new(1);
     batch.push(&meta, &payload);
     let bytes = batch.finish();

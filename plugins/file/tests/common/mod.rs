@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, Origin, RecordId, ThreadRef, flags};
+use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, RecordId};
 use rolog_core::level::Level;
 use rolog_core::value::{Encoder, Timestamp};
 use rolog_file::{Config, File};
@@ -42,24 +42,18 @@ pub(crate) fn batch_of<'a>(records: impl IntoIterator<Item = (&'a str, &'a str)>
         });
         let mut payload = Vec::new();
         Encoder::new(&mut payload).key(message);
-        let meta = FrameMeta {
-            id: RecordId {
+        let meta = FrameMeta::literal(
+            RecordId {
                 epoch: 1,
                 sequence: sequence as u64,
             },
-            time: Timestamp::from_nanos(0),
-            observed: None,
-            level: Level::Information,
-            generation: 1,
-            flags: flags::MESSAGE,
-            call_site: None,
-            logger: LoggerRef {
+            Timestamp::from_nanos(0),
+            Level::Information,
+            LoggerRef {
                 id: id as u32 + 1,
                 name: logger,
             },
-            thread: ThreadRef { id: 0, name: "" },
-            origin: Origin::SERVICE,
-        };
+        );
         batch.push(&meta, &payload);
     }
     Batch::parse(batch.finish()).unwrap()

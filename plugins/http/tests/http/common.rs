@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, Origin, RecordId, ThreadRef, flags};
+use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, RecordId};
 use rolog_core::level::Level;
 use rolog_core::value::{Encoder, Timestamp};
 use rolog_http::Http;
@@ -38,21 +38,15 @@ pub(crate) fn batch(messages: &[&str]) -> Batch {
         encoder
             .key("tenant")
             .str(["north", "south"][sequence as usize % 2]);
-        let meta = FrameMeta {
-            id: RecordId { epoch: 7, sequence },
-            time: Timestamp::from_nanos(1_795_346_100_123_456_789 + sequence as i64),
-            observed: None,
-            level: Level::Information,
-            generation: 1,
-            flags: flags::MESSAGE,
-            call_site: None,
-            logger: LoggerRef {
+        let meta = FrameMeta::literal(
+            RecordId { epoch: 7, sequence },
+            Timestamp::from_nanos(1_795_346_100_123_456_789 + sequence as i64),
+            Level::Information,
+            LoggerRef {
                 id: 1,
                 name: "shop.orders",
             },
-            thread: ThreadRef { id: 0, name: "" },
-            origin: Origin::SERVICE,
-        };
+        );
         batch.push(&meta, &payload);
     }
     Batch::parse(batch.finish()).unwrap()

@@ -13,7 +13,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
-use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, Origin, RecordId, ThreadRef, flags};
+use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, RecordId};
 use rolog_core::level::Level;
 use rolog_core::value::{Encoder, Timestamp};
 use rolog_kafka::{Config, Kafka};
@@ -168,24 +168,18 @@ pub(crate) fn batch_with<M: AsRef<str>>(
         let mut fields = Encoder::new(&mut payload);
         fields.key(message.as_ref());
         more(at, &mut fields);
-        let meta = FrameMeta {
-            id: RecordId {
+        let meta = FrameMeta::literal(
+            RecordId {
                 epoch: 1,
                 sequence: at as u64,
             },
-            time: Timestamp::from_nanos(1_700_000_000_123_456_789),
-            observed: None,
-            level: Level::Information,
-            generation: 1,
-            flags: flags::MESSAGE,
-            call_site: None,
-            logger: LoggerRef {
+            Timestamp::from_nanos(1_700_000_000_123_456_789),
+            Level::Information,
+            LoggerRef {
                 id: 1,
                 name: "shop.db",
             },
-            thread: ThreadRef { id: 0, name: "" },
-            origin: Origin::SERVICE,
-        };
+        );
         batch.push(&meta, &payload);
     }
     Batch::parse(batch.finish()).unwrap()

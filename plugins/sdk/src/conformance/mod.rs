@@ -57,7 +57,7 @@ mod trouble;
 
 use std::time::Duration;
 
-use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, Origin, RecordId, ThreadRef, flags};
+use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, RecordId};
 use rolog_core::level::Level;
 use rolog_core::value::{Encoder, Timestamp};
 use serde_json::Value;
@@ -205,24 +205,18 @@ fn batch(messages: &[String]) -> Buffer {
     for (index, message) in messages.iter().enumerate() {
         let mut payload = Vec::new();
         Encoder::new(&mut payload).key(message);
-        let meta = FrameMeta {
-            id: RecordId {
+        let meta = FrameMeta::literal(
+            RecordId {
                 epoch: 1,
                 sequence: index as u64,
             },
-            time: Timestamp::now(),
-            observed: None,
-            level: Level::Information,
-            generation: 1,
-            flags: flags::MESSAGE,
-            call_site: None,
-            logger: LoggerRef {
+            Timestamp::now(),
+            Level::Information,
+            LoggerRef {
                 id: 1,
                 name: "conformance",
             },
-            thread: ThreadRef { id: 0, name: "" },
-            origin: Origin::SERVICE,
-        };
+        );
         builder.push(&meta, &payload);
     }
     Buffer::new(builder.finish().into())
