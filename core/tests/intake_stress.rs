@@ -145,7 +145,7 @@ fn a_close_under_fire_cuts_cleanly() {
                         match intake.publish(header(), b"x") {
                             Ok(()) => taken += 1,
                             Err(dropped) if dropped.0 == DropReason::Disposed => return taken,
-                            Err(_) => {}
+                            Err(dropped) => assert_eq!(dropped.0, DropReason::Ring),
                         }
                         started.store(true, Ordering::Relaxed);
                     }
