@@ -21,7 +21,7 @@ const GLANCE: Duration = Duration::from_millis(1);
 /// Why [`Consumer::wait`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
-    /// A caller rang: the pump slept, a ring is half full, or a record is urgent.
+    /// A caller rang: the pump slept, a ring that will not grow is half full, or a record is urgent.
     Rung,
     /// It is time for the next look.
     Timer,

@@ -59,7 +59,7 @@ impl Overflow {
         self.claim(&producer, len, level, |_| ()).is_ok()
     }
 
-    /// Appends a record. The answer: whether the queue is more than half full from here on.
+    /// Appends a record. The answer: whether the pump is due, as for a ring.
     pub(super) fn push(
         &self,
         intake: u64,

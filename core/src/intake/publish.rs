@@ -249,9 +249,9 @@ impl Intake {
         let mut write = write;
         for _ in 0..3 {
             match self.write_in(&ring, header, len, write) {
-                Ok(passes_half) => {
+                Ok(is_due) => {
                     drop(ring);
-                    self.after_publish(passes_half, header.level, Light::of_now());
+                    self.after_publish(is_due, header.level, Light::of_now());
                     return Ok(());
                 }
                 Err((refused, back)) => {
@@ -270,8 +270,8 @@ impl Intake {
         Err((Refusal::Full, write))
     }
 
-    /// Writes into the ring as it is. The answer: whether that passed its half. `write` comes back
-    /// when it was not called.
+    /// Writes into the ring as it is. The answer: whether the pump is due. `write` comes back when
+    /// it was not called.
     fn write_in<W: FnOnce(&mut [u8])>(
         &self,
         ring: &Producer,
@@ -282,9 +282,9 @@ impl Intake {
         match ring.claim_leaving(len, 0) {
             Ok(claim) => {
                 let watch = PanicWatch(self);
-                let passes_half = claim.write(header, write);
+                let is_due = claim.write(header, write);
                 mem::forget(watch);
-                Ok(passes_half)
+                Ok(is_due)
             }
             Err(refused) => Err((refused, write)),
         }
@@ -298,9 +298,9 @@ impl Intake {
     ) -> Result<(), Refusal> {
         let pushed = self.overflow.push(self.id, thread, header, payload);
         match pushed {
-            Ok(passes_half) => {
+            Ok(is_due) => {
                 self.tally.overflowed.add(1);
-                self.after_publish(passes_half, header.level, Light::of_now());
+                self.after_publish(is_due, header.level, Light::of_now());
                 Ok(())
             }
             Err(refusal) => {
@@ -322,11 +322,11 @@ impl Intake {
     }
 
     /// The waking rule: only a pump that sleeps is woken, but for a ring that passes its half and
-    /// for levels that are to go out at once.
+    /// will not grow, and for levels that are to go out at once.
     #[inline]
-    fn after_publish(&self, passes_half: bool, level: u8, light: Light) {
+    fn after_publish(&self, is_due: bool, level: u8, light: Light) {
         if self.doorbell.must_ring(light)
-            || passes_half
+            || is_due
             || level >= self.flush_on.load(Ordering::Relaxed)
         {
             self.doorbell.ring();
@@ -371,9 +371,9 @@ impl Open<'_> {
     pub(crate) fn publish(self) {
         let intake = self.watch.0;
         mem::forget(self.watch);
-        let passes_half = self.claim.publish();
+        let is_due = self.claim.publish();
         drop(self.ring);
-        intake.after_publish(passes_half, self.header.level, self.light);
+        intake.after_publish(is_due, self.header.level, self.light);
     }
 }
 

@@ -115,7 +115,7 @@ impl Producer {
             (head | mask) + 1
         };
         let end = start + need;
-        let passes_half = end > self.half.get() && self.press(end, need, reserve as u64)?;
+        let is_due = end > self.half.get() && self.press(end, need, reserve as u64)?;
         Ok(Claim {
             producer: self,
             shared,
@@ -125,12 +125,12 @@ impl Producer {
             start,
             end,
             len,
-            passes_half,
+            is_due,
         })
     }
 
-    /// A look at what the reader has released. Whether the entry passes half of a ring that has done
-    /// its growing.
+    /// A look at what the reader has released. The answer: whether the pump is due, since the entry
+    /// passes half of a ring that will not grow (it is large, or there is no memory).
     #[cold]
     fn press(&self, end: u64, need: u64, reserve: u64) -> Result<bool, Refused> {
         // SAFETY: the segment of a producer that is busy without attention stays (see `reclaim`).
@@ -143,8 +143,8 @@ impl Producer {
             return Err(Refused::Full);
         }
         let half = capacity / 2;
-        let passes_half = end - tail > half && self.head.get() - tail <= half;
-        Ok(passes_half && !self.would_rather_grow(segment.capacity()))
+        let is_due = end - tail > half && self.head.get() - tail <= half;
+        Ok(is_due && !self.would_rather_grow(segment.capacity()))
     }
 
     /// Whether a ring of this capacity is small still, and there is memory for it to grow.
@@ -238,14 +238,14 @@ pub(crate) struct Claim<'a> {
     start: u64,
     end: u64,
     len: usize,
-    passes_half: bool,
+    is_due: bool,
 }
 
 impl Claim<'_> {
     /// Writes the entry and publishes it; when `write` panics, nothing is published. `write` gets
     /// exactly as many bytes as were claimed, with whatever was in them before.
     ///
-    /// The answer: whether the ring is more than half full from here on.
+    /// The answer: whether the pump is due: the ring passed its half, and will not grow.
     pub(crate) fn write(mut self, header: &EntryHeader, write: impl FnOnce(&mut [u8])) -> bool {
         write(self.begin(header));
         self.publish()
@@ -287,7 +287,7 @@ impl Claim<'_> {
 
     /// Lets the reader see the entry, after [`begin`](Claim::begin).
     ///
-    /// The answer: whether the ring is more than half full from here on.
+    /// The answer: whether the pump is due: the ring passed its half, and will not grow.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `claim_free`")]
     pub(crate) fn publish(self) -> bool {
@@ -299,6 +299,6 @@ impl Claim<'_> {
         let published = &self.shared.line.published;
         // Release: the position comes before the count. Relaxed load: its only writer.
         published.store(published.load(Ordering::Relaxed) + 1, Ordering::Release);
-        self.passes_half
+        self.is_due
     }
 }
