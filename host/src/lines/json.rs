@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 
-use rolog_core::value::{Encoder, MAX_DEPTH};
+use rolog_core::value::{Encoder, MAX_DEPTH, Map, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -116,12 +116,36 @@ impl<'de> Visitor<'de> for Object<'_, 'de> {
                     role,
                     rank,
                     value_at,
+                    nested: false,
                 };
                 let pair = start..fields.len();
+                let seen = match seen {
+                    Seen::Other if role == Role::Message => bytes_of(&fields[start..]),
+                    seen => seen,
+                };
                 found.offer(&key, seen, pair, fields, options);
+            } else if fields[..value_at].ends_with(b"\x03\0\0\0log") {
+                found.offer_nested(start, value_at, fields, options);
             }
         }
     }
+}
+
+/// The text of an encoded pair whose value is a list of bytes: so journald exports a `MESSAGE` that is
+/// not UTF-8, or has control characters.
+fn bytes_of<'de>(pair: &[u8]) -> Seen<'de> {
+    let entry = Map::parse(pair).ok().and_then(|pair| pair.iter().next());
+    let Some(("MESSAGE", Value::List(items))) = entry else {
+        return Seen::Other;
+    };
+    let byte = |item| match item {
+        Value::I64(number) => u8::try_from(number).ok(),
+        _ => None,
+    };
+    let bytes: Option<Vec<u8>> = items.iter().map(byte).collect();
+    bytes.map_or(Seen::Other, |bytes| {
+        Seen::Bytes(String::from_utf8_lossy(&bytes).into_owned())
+    })
 }
 
 /// Appends a key of the outermost object, and says what it means.

@@ -46,6 +46,7 @@ const NAMES: [(Role, &[&str]); 4] = [
             "channel",
             "log.logger",
             "SYSLOG_IDENTIFIER",
+            "_SYSTEMD_UNIT",
         ],
     ),
     (Role::Message, &["msg", "message", "event", "MESSAGE"]),

@@ -118,6 +118,7 @@ fn append<'a>(pair: &Pair<'a>, options: &Options, fields: &mut Vec<u8>, found: &
             role,
             rank,
             value_at,
+            nested: false,
         };
         found.offer(&key, seen, start..fields.len(), fields, options);
     }

@@ -25,7 +25,9 @@
 //!
 //! - [`Options`] can name further keys, which come first, and further words for levels. The last in
 //!   each row are the names of journald's export (`__REALTIME_TIMESTAMP`, `PRIORITY`,
-//!   `SYSLOG_IDENTIFIER`, `MESSAGE`).
+//!   `SYSLOG_IDENTIFIER` and `_SYSTEMD_UNIT`, `MESSAGE`, which may be a list of bytes).
+//! - `log.level` and `log.logger` may also be `level` and `logger` in the object `log`, as the Elastic
+//!   Common Schema has it where it is not written with dots; what else is in that object stays in it.
 //! - A key of that table whose value is not usable (a time without an offset when no zone is given, a
 //!   level that nobody knows, a message that is a number or an object) stays a field as it is; for
 //!   times and levels such lines are counted. Without a usable one, the record has no such part.

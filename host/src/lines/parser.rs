@@ -268,6 +268,9 @@ impl<'a> Reading<'a, '_> {
         if found.is_level_unread() {
             self.note(Oddity::LevelUnread);
         }
+        if found.is_not_utf8() {
+            self.note(Oddity::NotUtf8);
+        }
         let text = found.message(self.fields, message);
         found.cut_from(self.fields);
         self.fitting(record_with(&mut record, text), kind)
