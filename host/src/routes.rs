@@ -1,10 +1,10 @@
 //! One generation of the routes: a router, and the stages that its positions stand for.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rolog_core::Level;
 
-use crate::router::Router;
+use crate::router::{RouteCache, Router};
 use crate::stage::Stage;
 
 /// What the pump routes by. Replaced as a whole, in one step, by whatever changes it.
@@ -14,12 +14,29 @@ pub(crate) struct Routes {
     pub(crate) router: Router,
     /// In the order of [`Router::targets`].
     pub(crate) stages: Vec<Stage>,
+    /// For callers that wait for room: they ask for every record anew where it goes.
+    names: Mutex<RouteCache>,
 }
 
+/// How many logger names keep their routes in memory.
+const NAMES: usize = 4096;
+
 impl Routes {
+    /// The stages are in the order of [`Router::targets`].
+    pub(crate) fn new(generation: u32, router: Router, stages: Vec<Stage>) -> Self {
+        Routes {
+            generation,
+            router,
+            stages,
+            names: Mutex::new(RouteCache::new(NAMES)),
+        }
+    }
+
     /// The stages that a record of this logger and level goes to.
     pub(crate) fn stages_of(&self, logger: &str, level: Level) -> Vec<Stage> {
-        let routes = self.router.resolve(logger);
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let routes = names.resolve(&self.router, logger);
+        drop(names);
         let targets = routes.targets(level);
         targets
             .iter()

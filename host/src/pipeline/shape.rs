@@ -125,10 +125,6 @@ impl Shape {
             .iter()
             .map(|name| self.stages[name].clone())
             .collect();
-        Routes {
-            generation: self.generation,
-            router,
-            stages,
-        }
+        Routes::new(self.generation, router, stages)
     }
 }
