@@ -45,6 +45,7 @@ mod pump;
 pub mod reload;
 mod replay;
 mod report;
+mod resources;
 pub mod router;
 mod routes;
 pub mod run;

@@ -20,6 +20,7 @@ use crate::dead_letters::{CurrentLetters, DeadLetterFile, DeadLetterSettings};
 use crate::error::Error;
 use crate::metrics::{Exporter, Look, PrometheusPage, Snapshot};
 use crate::pipeline::Link;
+use crate::resources::any_shared;
 use crate::stage::DeadLetters;
 
 /// What the service's own code names.
@@ -313,10 +314,15 @@ pub(crate) fn shared_file<'a>(
     mut resources: impl Iterator<Item = (&'a TargetName, &'a [String])>,
 ) -> Option<Problem> {
     let path = &spec.dead_letters()?.path;
-    let real = format!("file:{}", real_path(path).display());
-    let (owner, _) = resources.find(|(_, used)| used.contains(&real))?;
+    let real = [format!("file:{}", real_path(path).display())];
+    let (owner, used) = resources.find(|(_, used)| any_shared(used, &real))?;
     let at = SettingPath::root().key("dead_letters").key("path");
-    let problem = spec.problem_at(at, format!("is the file of target `{owner}` already"));
+    let what = if used.contains(&real[0]) {
+        format!("is the file of target `{owner}` already")
+    } else {
+        format!("lies in the folder of target `{owner}`")
+    };
+    let problem = spec.problem_at(at, what);
     Some(problem.expected("a file of its own"))
 }
 

@@ -194,6 +194,34 @@ fn check_finds_what_the_plugin_finds_at_its_place() {
 }
 
 #[test]
+fn a_file_in_the_base_of_another_targets_template_is_refused_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    pipeline(
+        folder.path(),
+        "  each: { plugin: file, config: { path: 'logs/{logger}/{date}.jsonl' } }\n",
+    );
+    let told = rolog(folder.path(), &["check"], b"");
+    let text = String::from_utf8(told.stderr).unwrap();
+    assert_eq!(told.status.code(), Some(2), "{text}");
+    let logs = folder.path().canonicalize().unwrap().join("logs");
+    let logs = logs.display();
+    let wanted = format!(
+        "pipeline.yaml:9:25: targets.each.config: in `folder:{logs}` lies `file:{logs}/app.jsonl`, the \
+         resource of target `app` at 8:5; expected a folder that no other target writes to"
+    );
+    assert!(text.contains(&wanted), "{text}");
+    let run = rolog(folder.path(), &["run", "-c", "pipeline.yaml"], b"x\n");
+    assert_eq!(run.status.code(), Some(2));
+    assert!(!folder.path().join("logs/app.jsonl").exists());
+
+    let path = folder.path().join("pipeline.yaml");
+    let yaml = fs::read_to_string(&path).unwrap();
+    fs::write(&path, yaml.replace("'logs/{logger}", "'logs/each/{logger}")).unwrap();
+    let told = rolog(folder.path(), &["check"], b"");
+    assert_eq!(told.status.code(), Some(0), "{told:?}");
+}
+
+#[test]
 fn plugins_lists_what_can_be_used_and_why_the_rest_cannot() {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(

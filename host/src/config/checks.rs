@@ -1,6 +1,6 @@
 //! What only shows when the settings are held against each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rolog_core::LevelRange;
@@ -8,11 +8,12 @@ use rolog_core::LevelRange;
 use super::names::TargetName;
 use super::path::SettingPath;
 use super::places::Places;
-use super::problem::{Problem, Severity, quoted};
+use super::problem::{Problem, quoted};
 use super::secrets::Secrets;
 use super::sections::Draft;
 use super::tuning::intake_config;
 use super::units::ShowSize;
+use crate::resources::{Overlap, overlap};
 
 /// Checks a draft. The problems have their places.
 pub(crate) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
@@ -312,31 +313,39 @@ pub(crate) fn shared_resources<'a>(
     places: &Places,
     resources: impl IntoIterator<Item = (&'a TargetName, &'a [String])>,
 ) -> Vec<Problem> {
-    let mut owners: BTreeMap<&str, &TargetName> = BTreeMap::new();
+    let config = |name: &TargetName| {
+        let targets = SettingPath::root().key("targets");
+        targets.key(name.as_str()).key("config")
+    };
+    let mut owned: Vec<(&str, &TargetName)> = Vec::new();
     let mut problems = Vec::new();
     for (name, resources) in resources {
         for resource in resources {
-            let owner = *owners.entry(resource).or_insert(name);
-            if owner == name {
+            let mut others = owned.iter().filter(|(_, owner)| *owner != name);
+            let clash =
+                others.find_map(|(other, owner)| Some((overlap(resource, other)?, other, owner)));
+            let Some((how, other, owner)) = clash else {
+                owned.push((resource, name));
                 continue;
-            }
-            let path = SettingPath::root()
-                .key("targets")
-                .key(name.as_str())
-                .key("config");
-            problems.push(Problem {
-                severity: Severity::Error,
-                file: places.shared_file(),
-                place: places.key(&path),
-                path,
-                what: format!(
-                    "{} is the resource of target {} already",
-                    quoted(resource),
-                    quoted(owner.as_str())
-                ),
-                expected: Some("one target for each resource".to_owned()),
-                nearest: None,
-            });
+            };
+            let (resource, other) = (quoted(resource), quoted(other));
+            let what = match how {
+                Overlap::Same => format!("{resource} is already the resource of"),
+                Overlap::In => format!("{resource} lies in {other}, the resource of"),
+                Overlap::Around => format!("in {resource} lies {other}, the resource of"),
+            };
+            let there = places.key(&config(owner));
+            let there = there.map_or(String::new(), |at| format!(" at {}:{}", at.line, at.column));
+            let path = config(name);
+            let file = places.shared_file();
+            let place = places.key(&path);
+            let what = format!("{what} target {}{there}", quoted(owner.as_str()));
+            let problem = Problem::new(file, path, what).at(place);
+            problems.push(problem.expected(if how == Overlap::Same {
+                "one target for each resource"
+            } else {
+                "a folder that no other target writes to"
+            }));
         }
     }
     problems

@@ -297,8 +297,36 @@ fn two_targets_on_one_resource_are_refused_at_the_second() {
     assert_eq!(problems.len(), 1);
     assert_eq!(
         problems[0].to_string(),
-        "p.yaml:27:5: targets.rescue.config: `/var/log/x` is the resource of target `app` already; expected one target for each resource"
+        "p.yaml:27:5: targets.rescue.config: `/var/log/x` is already the resource of target `app` at 11:5; expected one target for each resource"
     );
+}
+
+#[test]
+fn a_file_in_the_folder_of_another_target_is_refused_with_both_places() {
+    let spec = read(FULL).unwrap();
+    let names: Vec<&TargetName> = spec.targets().keys().collect();
+    let [folder, file] = ["folder:/var/log", "file:/var/log/x"].map(|name| [name.to_owned()]);
+    for (first, second, what) in [
+        (
+            &folder,
+            &file,
+            "`file:/var/log/x` lies in `folder:/var/log`, the resource of target `app` at 11:5",
+        ),
+        (
+            &file,
+            &folder,
+            "in `folder:/var/log` lies `file:/var/log/x`, the resource of target `app` at 11:5",
+        ),
+    ] {
+        let problems = spec.shared_resources([(names[0], &first[..]), (names[1], &second[..])]);
+        assert_eq!(problems.len(), 1);
+        assert_eq!(
+            problems[0].to_string(),
+            format!(
+                "p.yaml:27:5: targets.rescue.config: {what}; expected a folder that no other target writes to"
+            )
+        );
+    }
 }
 
 #[test]

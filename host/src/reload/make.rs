@@ -12,6 +12,7 @@ use crate::config::{PipelineSpec, Problem, Problems, SettingPath, TargetName};
 use crate::error::Error;
 use crate::instance::{BoxFuture, Instance, Maker};
 use crate::pipeline::{Shape, Traits};
+use crate::resources::any_shared;
 use crate::stage::{Latch, Seat, Stage};
 
 /// How long a new or changed target may take to be made; then the reload fails.
@@ -28,10 +29,7 @@ impl Made {
     /// The stages of targets that are going, or have gone in an earlier generation and not ended
     /// yet, from which it takes over what only one may use.
     pub(super) fn waits_for(&self, shape: &Shape, removed: &[TargetName]) -> Vec<Stage> {
-        let shares = |theirs: &[String]| {
-            let mine = &self.traits.resources;
-            theirs.iter().any(|used| mine.contains(used))
-        };
+        let shares = |theirs: &[String]| any_shared(&self.traits.resources, theirs);
         let going = removed.iter().filter_map(|name| {
             let stage = shape.stages.get(name)?;
             shares(&shape.used_by(name)).then(|| stage.clone())

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::make::Made;
 use crate::config::{TargetChange, TargetName};
 use crate::pipeline::Shape;
+use crate::resources::any_shared;
 use crate::stage::{Latch, Opener};
 
 /// Who waits for whom.
@@ -31,7 +32,7 @@ impl Moves {
             for giver in shape.stages.keys() {
                 let goes = matches!(changes.get(giver), Some(TargetChange::Removed));
                 let used = shape.used_by(giver);
-                let shares = used.iter().any(|used| new.traits.resources.contains(used));
+                let shares = any_shared(&used, &new.traits.resources);
                 if giver == taker || goes || !shares {
                     continue;
                 }

@@ -13,6 +13,7 @@ use super::driver::Driver;
 use super::group::Group;
 use super::slot::SlotPhase;
 use crate::instance::Maker;
+use crate::resources::any_shared;
 
 /// One batch on its way.
 #[derive(Debug)]
@@ -111,8 +112,8 @@ impl Driver {
             return false;
         }
         let wanted = maker.resources();
-        let mut fenced = self.fenced.iter().flat_map(|fenced| &fenced.resources);
-        fenced.any(|used| wanted.contains(used))
+        let mut fenced = self.fenced.iter();
+        fenced.any(|fenced| any_shared(&fenced.resources, &wanted))
     }
 
     /// How many attempts may be under way now.

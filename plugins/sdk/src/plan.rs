@@ -30,7 +30,9 @@ impl Plan {
     }
 
     /// Names something that only one target may use at a time, such as the canonical path of a
-    /// file. Two targets that name one resource are refused.
+    /// file. Two targets that name one resource are refused, and so are a target that names a folder,
+    /// `folder:/var/log/shop`, and one that names what lies in it, `file:/var/log/shop/app.jsonl` or
+    /// another folder. Paths are absolute and without links.
     #[must_use]
     pub fn resource(mut self, name: impl Into<String>) -> Self {
         self.resources.push(name.into());
