@@ -44,7 +44,7 @@ async fn each_format_shape_and_time_writes_its_line() {
             format!(
                 "{{\"resourceLogs\":[{{\"resource\":{{\"attributes\":[{{\"key\":\"service.name\",\"value\":\
                  {{\"stringValue\":\"shop\"}}}}]}},\"scopeLogs\":[{{\"scope\":{{\"name\":\"t\"}},\"logRecords\":[{{\
-                 \"timeUnixNano\":\"0\",\"observedTimeUnixNano\":\"0\",\"severityNumber\":9,\"severityText\":\"INFO\",\
+                 \"timeUnixNano\":\"0\",\"observedTimeUnixNano\":\"0\",\"severityNumber\":9,\"severityText\":\"info\",\
                  \"body\":{{\"stringValue\":\"one two\"}},\"attributes\":[{{\"key\":\"log.record.uid\",\"value\":\
                  {{\"stringValue\":\"{id}\"}}}}]}}]}}]}}]}}\n"
             ),
