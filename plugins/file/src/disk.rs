@@ -24,7 +24,7 @@ pub(crate) struct Disk {
 }
 
 /// Under which conditions a file is written to.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Access {
     pub(crate) mode: Option<Mode>,
     pub(crate) owner: Option<Owner>,
@@ -207,14 +207,10 @@ fn refuse_others(data: &Metadata, access: &Access) -> io::Result<()> {
             "its mode is {has:04o}, which allows more than the `mode: {mode}` that is asked for"
         ));
     }
-    let wanted = match access.owner {
-        None => return Ok(()),
-        Some(Owner::Own) => rustix::process::geteuid().as_raw(),
-        Some(Owner::User(number)) => number,
-    };
-    match data.uid() {
-        uid if uid == wanted => Ok(()),
-        uid => refused(format!("it belongs to the user {uid} and not to {wanted}")),
+    let owner = access.owner.as_ref();
+    match owner.and_then(|owner| owner.mismatch(data.uid(), data.gid())) {
+        None => Ok(()),
+        Some(text) => refused(text),
     }
 }
 

@@ -15,7 +15,7 @@
 //!       keep: { files: 30, age: 14d, bytes: 1GiB }
 //!       compress: zstd           # off (default), gzip or zstd
 //!       mode: "0640"             # of files that are made; existing ones may not allow more
-//!       owner: self              # whose an existing file has to be
+//!       owner: self              # whose an existing file has to be; also shop, :adm or shop:adm
 //!       lock: true               # keep a second process out (default)
 //! ```
 //!

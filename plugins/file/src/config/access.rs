@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use nix::errno::Errno;
+use nix::unistd::{Group, User};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// Permission bits, written in octal and between quotes: `"0640"`.
@@ -28,13 +30,91 @@ impl fmt::Display for Mode {
     }
 }
 
-/// Whose a file has to be that is written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// The user's that the process runs as.
+/// What an owner may be.
+const OWNERS: &str =
+    "`self`, or a user, a group or both as `shop`, `:adm` or `shop:adm`, by name or number";
+
+/// Whose a file has to be that is written to: `self`, `shop`, `shop:adm`, `:adm`, or numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    user: Option<Whose>,
+    group: Option<Whose>,
+}
+
+/// A user, or a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Whose {
+    /// The user that the process runs as, or its group.
     Own,
-    /// The user's of this number.
-    User(u32),
+    /// The one of this number.
+    Number(u32),
+    /// The one of this name, which had this number when the settings were read.
+    Name(String, u32),
+}
+
+impl Owner {
+    /// What is wrong with a file that belongs to this user and group.
+    pub(crate) fn mismatch(&self, user: u32, group: u32) -> Option<String> {
+        let own = |kind| match kind {
+            "user" => rustix::process::geteuid().as_raw(),
+            _ => rustix::process::getegid().as_raw(),
+        };
+        let sides = [("user", user, &self.user), ("group", group, &self.group)];
+        sides.into_iter().find_map(|(kind, has, wanted)| {
+            let (number, name) = match wanted.as_ref()? {
+                Whose::Own => (own(kind), String::new()),
+                Whose::Number(number) => (*number, String::new()),
+                Whose::Name(name, number) => (*number, format!(" (`{name}`)")),
+            };
+            let text = format!("it belongs to the {kind} {has} and not to {number}{name}");
+            (has != number).then_some(text)
+        })
+    }
+
+    fn read(text: &str) -> Result<Owner, String> {
+        let (user, group) = match text.split_once(':') {
+            Some((user, group)) if !group.is_empty() => (user, Some(group)),
+            None if !text.is_empty() => (text, None),
+            _ => return Err(format!("`{text}` names no owner")),
+        };
+        Ok(Owner {
+            user: match user {
+                "" => None,
+                user => Some(Whose::read(user, "user", |name| {
+                    Ok(User::from_name(name)?.map(|user| user.uid.as_raw()))
+                })?),
+            },
+            group: match group {
+                None => None,
+                Some(group) => Some(Whose::read(group, "group", |name| {
+                    Ok(Group::from_name(name)?.map(|group| group.gid.as_raw()))
+                })?),
+            },
+        })
+    }
+}
+
+impl Whose {
+    fn read(
+        text: &str,
+        kind: &str,
+        number_of: impl Fn(&str) -> Result<Option<u32>, Errno>,
+    ) -> Result<Whose, String> {
+        if text == "self" {
+            return Ok(Whose::Own);
+        }
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let number = text.parse();
+            return number
+                .map(Whose::Number)
+                .map_err(|_| format!("no {kind} has so large a number as {text}"));
+        }
+        match number_of(text) {
+            Ok(Some(number)) => Ok(Whose::Name(text.to_owned(), number)),
+            Ok(None) => Err(format!("this machine has no {kind} `{text}`")),
+            Err(error) => Err(format!("the {kind} `{text}` cannot be looked up: {error}")),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Mode {
@@ -69,23 +149,16 @@ impl<'de> Deserialize<'de> for Owner {
             type Value = Owner;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`self`, or a user's number")
+                f.write_str(OWNERS)
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Owner, E> {
-                match (text, text.parse()) {
-                    ("self", _) => Ok(Owner::Own),
-                    (_, Ok(number)) => Ok(Owner::User(number)),
-                    _ => Err(E::custom(format_args!(
-                        "`{text}` is no owner, expected `self` or a user's number"
-                    ))),
-                }
+                Owner::read(text)
+                    .map_err(|what| E::custom(format_args!("{what}, expected {OWNERS}")))
             }
 
             fn visit_u64<E: Error>(self, number: u64) -> Result<Owner, E> {
-                let number =
-                    u32::try_from(number).map_err(|_| E::custom("no user has so large a number"));
-                number.map(Owner::User)
+                self.visit_str(&number.to_string())
             }
         }
 
@@ -118,13 +191,57 @@ mod tests {
         assert_eq!(Mode(0o640).to_string(), "0640");
     }
 
+    fn owner(json: &str) -> Result<Owner, String> {
+        serde_json::from_str(json).map_err(|error| error.to_string())
+    }
+
     #[test]
-    fn owners_are_numbers_or_oneself() {
-        let owner = |json: &str| serde_json::from_str::<Owner>(json).ok();
-        assert_eq!(owner("\"self\""), Some(Owner::Own));
-        assert_eq!(owner("1000"), Some(Owner::User(1000)));
-        assert_eq!(owner("\"0\""), Some(Owner::User(0)));
-        assert_eq!(owner("\"root\""), None);
-        assert_eq!(owner("-1"), None);
+    fn owners_are_users_and_groups_by_name_and_number() {
+        use Whose::{Name, Number, Own};
+        for (json, user, group) in [
+            ("\"self\"", Some(Own), None),
+            ("1000", Some(Number(1000)), None),
+            ("\"0\"", Some(Number(0)), None),
+            ("\"root\"", Some(Name("root".into(), 0)), None),
+            ("\"self:self\"", Some(Own), Some(Own)),
+            ("\"root:0\"", Some(Name("root".into(), 0)), Some(Number(0))),
+            ("\":root\"", None, Some(Name("root".into(), 0))),
+            ("\"7:8\"", Some(Number(7)), Some(Number(8))),
+        ] {
+            assert_eq!(owner(json), Ok(Owner { user, group }), "{json}");
+        }
+        for (json, text) in [
+            (
+                "\"nobody-of-this-name\"",
+                "this machine has no user `nobody-of-this-name`",
+            ),
+            (
+                "\"root:no-such-group\"",
+                "this machine has no group `no-such-group`",
+            ),
+            ("\"\"", "names no owner"),
+            ("\":\"", "names no owner"),
+            ("\"root:\"", "names no owner"),
+            ("\"4294967296\"", "so large a number"),
+            ("-1", "expected `self`"),
+        ] {
+            let error = owner(json).unwrap_err();
+            assert!(error.contains(text), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_mismatch_names_both_sides() {
+        let read = |json| owner(json).unwrap();
+        assert_eq!(read("\"7:8\"").mismatch(7, 8), None);
+        assert_eq!(read("\":8\"").mismatch(1, 8), None);
+        assert_eq!(
+            read("\"root\"").mismatch(7, 8).unwrap(),
+            "it belongs to the user 7 and not to 0 (`root`)"
+        );
+        assert_eq!(
+            read("\"7:root\"").mismatch(7, 8).unwrap(),
+            "it belongs to the group 8 and not to 0 (`root`)"
+        );
     }
 }

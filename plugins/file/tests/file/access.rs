@@ -63,6 +63,40 @@ async fn a_file_of_somebody_else_is_not_written_to() {
     );
 }
 
+#[tokio::test]
+async fn a_file_has_to_belong_to_the_user_and_the_group_that_are_named() {
+    use nix::unistd::{Gid, Group, Uid, User};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.jsonl");
+    let ours = User::from_uid(Uid::effective()).unwrap().unwrap().name;
+    let group = Group::from_gid(Gid::effective()).unwrap().unwrap().name;
+    let open = async |owner: String| {
+        let settings = config(&path, &format!(r#", "owner": "{owner}""#));
+        let context = Context::detached(Setup::new("app"));
+        let target = File::create(settings, context).await.unwrap();
+        target.activate().await.map(|()| target)
+    };
+    for owner in [ours.clone(), format!("{ours}:{group}"), format!(":{group}")] {
+        let target = open(owner).await.unwrap();
+        assert!(deliver(&target, &batch(["x"])).await.is_delivered());
+    }
+    // Only root can give a file away; anybody else's is not root's.
+    let (owner, text) = if Uid::effective().is_root() {
+        std::os::unix::fs::chown(&path, None, Some(1)).unwrap();
+        let text = format!("it belongs to the group 1 and not to 0 (`{group}`)");
+        (format!("{ours}:{group}"), text)
+    } else {
+        let uid = Uid::effective();
+        (
+            "root".into(),
+            format!("it belongs to the user {uid} and not to 0 (`root`)"),
+        )
+    };
+    let failure = open(owner).await.unwrap_err();
+    assert_eq!(failure.class, Class::Auth);
+    assert!(failure.message.contains(&text), "{failure}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn batches_in_flight_together_are_all_there_once_and_whole() {
     let folder = tempfile::tempdir().unwrap();

@@ -135,7 +135,10 @@ fn settings_of_rotation_that_cannot_work_are_refused_at_their_place() {
             "expected one of `off`, `gzip`, `zstd`",
         ),
         (r#", "mode": 640"#, "octal digits between quotes"),
-        (r#", "owner": "root""#, "`self` or a user's number"),
+        (
+            r#", "owner": "nobody-of-this-name""#,
+            "this machine has no user",
+        ),
     ] {
         let error = read(more);
         assert!(error.contains(text), "{error}");
