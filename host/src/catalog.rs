@@ -15,6 +15,7 @@ use crate::in_process::InProcessMaker;
 use crate::instance::Maker;
 use crate::loader::{Cause, Library, Loader};
 use crate::masked::masked;
+use crate::redact;
 use crate::reload::Watch;
 
 /// A target of the configuration, checked and ready to be made.
@@ -37,6 +38,8 @@ pub(crate) struct Catalog {
     /// Targets that the service built itself, under the names that the configuration gives them.
     in_process: BTreeMap<String, Arc<InProcessMaker>>,
     memories: Mutex<BTreeMap<String, Memory>>,
+    /// What targets must not say.
+    pub(crate) hidden: redact::InForce,
     /// Over the files of libraries, if they are watched.
     watch: OnceLock<Watch>,
 }
@@ -63,6 +66,7 @@ impl Catalog {
             loader: Mutex::new(loader),
             in_process: in_process.collect(),
             memories: Mutex::default(),
+            hidden: redact::InForce::default(),
             watch: OnceLock::new(),
         }
     }
@@ -163,7 +167,7 @@ impl Catalog {
         let plugin = target.plugin.as_str();
         let plain = |maker: Arc<dyn Maker>| {
             Ok(Prepared {
-                maker,
+                maker: masked(maker, spec.secrets(), &self.hidden),
                 warnings: Vec::new(),
                 library: None,
                 memory: None,
@@ -231,6 +235,7 @@ impl Catalog {
             maker: masked(
                 Arc::new(library.maker(&setup, target.config.value(), plan)),
                 spec.secrets(),
+                &self.hidden,
             ),
             warnings,
             library: Some(library),

@@ -23,6 +23,9 @@ pub(crate) struct PumpCounts {
     pub(crate) own_dropped: Count,
     /// Of the unrouted: those of the pipeline and its plugins.
     pub(crate) own_unrouted: Count,
+    /// Values that were hidden because of a name, and those because of a pattern.
+    pub(crate) hidden_by_name: Count,
+    pub(crate) hidden_by_pattern: Count,
 }
 
 /// A counter.

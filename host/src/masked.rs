@@ -1,4 +1,4 @@
-//! Keeps secrets out of what plugins say of their failures.
+//! Keeps secrets, and what `redact` hides, out of what targets say of their failures.
 //!
 //! A client library's error may well quote the URL with the password in it. Every text that an
 //! instance answers goes through here, once, so that receipts, events, records, dead letters and
@@ -11,26 +11,35 @@ use rolog_core::delivery::{Failure, Outcome};
 
 use crate::config::Secrets;
 use crate::instance::{Attempt, BoxFuture, Buffer, Instance, Maker};
+use crate::redact;
 
-/// The maker whose instances say no secret; itself, where there are none.
-pub(crate) fn masked(maker: Arc<dyn Maker>, secrets: &Arc<Secrets>) -> Arc<dyn Maker> {
-    if secrets.is_empty() {
-        return maker;
-    }
+/// The maker whose instances say nothing that is to be hidden, by the rules that are in force when
+/// they say it.
+pub(crate) fn masked(
+    maker: Arc<dyn Maker>,
+    secrets: &Arc<Secrets>,
+    rules: &redact::InForce,
+) -> Arc<dyn Maker> {
     Arc::new(Masked {
         inner: maker,
         secrets: Arc::clone(secrets),
+        rules: rules.clone(),
     })
 }
 
 struct Masked<T: ?Sized> {
     inner: Arc<T>,
     secrets: Arc<Secrets>,
+    rules: redact::InForce,
 }
 
 impl<T: ?Sized> Masked<T> {
+    fn text(&self, text: &str) -> String {
+        self.rules.text(&self.secrets.mask(text)).into_owned()
+    }
+
     fn failure(&self, mut failure: Failure) -> Failure {
-        failure.message = self.secrets.mask(&failure.message).into_owned();
+        failure.message = self.text(&failure.message);
         failure
     }
 }
@@ -39,8 +48,11 @@ impl Maker for Masked<dyn Maker> {
     fn create(&self) -> BoxFuture<'_, Result<Arc<dyn Instance>, Failure>> {
         Box::pin(async {
             let inner = self.inner.create().await.map_err(|e| self.failure(e))?;
-            let secrets = Arc::clone(&self.secrets);
-            Ok(Arc::new(Masked { inner, secrets }) as Arc<dyn Instance>)
+            Ok(Arc::new(Masked {
+                inner,
+                secrets: Arc::clone(&self.secrets),
+                rules: self.rules.clone(),
+            }) as Arc<dyn Instance>)
         })
     }
 
@@ -61,7 +73,7 @@ impl Instance for Masked<dyn Instance> {
     fn deliver(&self, batch: Buffer, attempt: Attempt) -> BoxFuture<'_, Outcome> {
         Box::pin(async move {
             let outcome = self.inner.deliver(batch, attempt).await;
-            outcome.map_text(|text| self.secrets.mask(text).into_owned())
+            outcome.map_text(|text| self.text(text))
         })
     }
 
@@ -147,7 +159,8 @@ mod tests {
 
     #[tokio::test]
     async fn no_answer_of_an_instance_has_a_secret_in_it() {
-        let maker = masked(Arc::new(Talks), &Arc::new(Secrets::of(["hunter22"])));
+        let secrets = Arc::new(Secrets::of(["hunter22"]));
+        let maker = masked(Arc::new(Talks), &secrets, &redact::InForce::default());
         assert_eq!(
             (maker.preferred_batch(), maker.resources().len()),
             (Some(9), 1)

@@ -17,6 +17,7 @@ use rolog_core::frame::{FrameMeta, LoggerRef, Origin, OriginKind, RecordId, Thre
 use rolog_core::intake::{Consumer, Entry, Woken};
 use rolog_core::value::Timestamp;
 
+use crate::dress::Dresser;
 use crate::feedback::OwnRecord;
 use crate::pipeline::Pipeline;
 use crate::router::{LoggerRoutes, RouteCache};
@@ -61,6 +62,7 @@ impl Pump {
                 #[cfg(feature = "backtrace")]
                 symbols: rolog_core::backtrace::Symbols::default(),
                 sequence: 0,
+                dresser: Dresser::default(),
             },
         }
     }
@@ -132,6 +134,7 @@ struct Routing {
     #[cfg(feature = "backtrace")]
     symbols: rolog_core::backtrace::Symbols,
     sequence: u64,
+    dresser: Dresser,
 }
 
 /// A logger and where its records go, as of a version of the routes.
@@ -230,20 +233,22 @@ impl Routing {
             passing = self.names.resolve(&self.routes.router, name);
             (LoggerRef { id: 0, name }, &passing)
         };
+        let flags = header.flags & !(flags::OBSERVED | flags::BACKTRACE);
+        let (dress, counts) = (routes.dress.as_deref(), &self.pipeline.counts);
+        let (payload, flags) = self.dresser.dress(dress, call_site, flags, payload, counts);
         let meta = FrameMeta {
             id,
             time: times.0,
             observed: times.1,
             level,
             generation: routes.generation,
-            flags: header.flags & !(flags::OBSERVED | flags::BACKTRACE),
+            flags,
             call_site,
             logger,
             thread: entry.thread,
             origin: Origin::SERVICE,
         };
         let targets = table.targets(level);
-        let counts = &self.pipeline.counts;
         if targets.is_empty() {
             counts.unrouted.add(1);
         } else {
@@ -264,14 +269,19 @@ impl Routing {
 
     /// Routes a record of the pipeline's own, but never to the target that it comes from.
     fn route_own<'r>(&mut self, record: &OwnRecord, routes: &'r Routes, guards: &mut Guards<'r>) {
-        let call_site = self.site(record.call_site);
+        let (call_site, id) = (self.site(record.call_site), self.next_id());
+        let (dress, counts) = (routes.dress.as_deref(), &self.pipeline.counts);
+        let flags = record.flags | flags::LOGGER;
+        let (payload, flags) = self
+            .dresser
+            .dress(dress, call_site, flags, &record.payload, counts);
         let meta = FrameMeta {
-            id: self.next_id(),
+            id,
             time: record.time,
             observed: None,
             level: record.level,
             generation: routes.generation,
-            flags: record.flags | flags::LOGGER,
+            flags,
             call_site,
             logger: LoggerRef {
                 id: 0,
@@ -297,7 +307,6 @@ impl Routing {
                 permitted && Some(&**routes.stages[*target].name()) != record.target.as_deref()
             })
             .collect();
-        let counts = &self.pipeline.counts;
         counts.own.add(1);
         if targets.is_empty() {
             counts.unrouted.add(1);
@@ -309,7 +318,7 @@ impl Routing {
         for target in targets {
             let stage = &routes.stages[target];
             let guard = guards[target].get_or_insert_with(|| stage.open());
-            append(guard, stage, &meta, &record.payload, 0, &mut []);
+            append(guard, stage, &meta, payload, 0, &mut []);
         }
     }
 }

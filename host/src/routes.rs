@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rolog_core::Level;
 
+use crate::dress::Dress;
 use crate::router::{RouteCache, Router};
 use crate::stage::Stage;
 
@@ -16,6 +17,8 @@ pub(crate) struct Routes {
     pub(crate) stages: Vec<Stage>,
     /// For callers that wait for room: they ask for every record anew where it goes.
     names: Mutex<RouteCache>,
+    /// What records get and what is hidden in them, if anything.
+    pub(crate) dress: Option<Arc<Dress>>,
 }
 
 /// How many logger names keep their routes in memory.
@@ -23,12 +26,18 @@ const NAMES: usize = 4096;
 
 impl Routes {
     /// The stages are in the order of [`Router::targets`].
-    pub(crate) fn new(generation: u32, router: Router, stages: Vec<Stage>) -> Self {
+    pub(crate) fn new(
+        generation: u32,
+        router: Router,
+        stages: Vec<Stage>,
+        dress: Option<Arc<Dress>>,
+    ) -> Self {
         Routes {
             generation,
             router,
             stages,
             names: Mutex::new(RouteCache::new(NAMES)),
+            dress,
         }
     }
 

@@ -17,7 +17,7 @@ mod truncate;
 pub(crate) use dynamic::format;
 pub use dynamic::{DebugArg, DerefErrorArg, DisplayArg, ErrorArg, SerdeArg};
 pub use plain::{Plain, PlainArg};
-pub(crate) use truncate::truncate;
+pub use truncate::truncate;
 
 use std::error::Error as StdError;
 use std::ops::Deref;

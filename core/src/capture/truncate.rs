@@ -10,7 +10,7 @@ const MARK_ROOM: usize = 64;
 /// The payload cut to `max` bytes: what is longer than its share is cut, with a mark that
 /// tells how long it was; shares are equal, so that one large value does not cost the others.
 /// Fields that would find no room at all are left out, and the last field says how many.
-pub(crate) fn truncate(payload: &[u8], site: Option<&CallSite>, bits: u16, max: usize) -> Vec<u8> {
+pub fn truncate(payload: &[u8], site: Option<&CallSite>, bits: u16, max: usize) -> Vec<u8> {
     let mut goal = max;
     loop {
         let cut = cut_to(payload, site, bits, goal);

@@ -26,6 +26,8 @@
 mod display;
 mod encode;
 mod owned;
+#[doc(hidden)]
+pub mod raw;
 mod read;
 
 pub(crate) use display::float;
@@ -41,22 +43,40 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// nests deeper is refused.
 pub const MAX_DEPTH: usize = 64;
 
-pub(crate) mod tag {
-    pub(crate) const NULL: u8 = 0x00;
-    pub(crate) const FALSE: u8 = 0x01;
-    pub(crate) const TRUE: u8 = 0x02;
-    pub(crate) const I64: u8 = 0x60;
-    pub(crate) const U64: u8 = 0x61;
-    pub(crate) const F64: u8 = 0x62;
-    pub(crate) const TIMESTAMP: u8 = 0x63;
-    pub(crate) const DURATION: u8 = 0x80;
-    pub(crate) const I128: u8 = 0xa0;
-    pub(crate) const U128: u8 = 0xa1;
-    pub(crate) const STR: u8 = 0xc0;
-    pub(crate) const BYTES: u8 = 0xc1;
-    pub(crate) const LIST: u8 = 0xc2;
-    pub(crate) const MAP: u8 = 0xc3;
-    pub(crate) const ERROR: u8 = 0xc4;
+#[doc(hidden)]
+pub mod tag {
+    //! The first byte of a value.
+
+    /// Nothing.
+    pub const NULL: u8 = 0x00;
+    /// A truth value.
+    pub const FALSE: u8 = 0x01;
+    /// A truth value.
+    pub const TRUE: u8 = 0x02;
+    /// A signed integer.
+    pub const I64: u8 = 0x60;
+    /// An unsigned integer.
+    pub const U64: u8 = 0x61;
+    /// A floating-point number.
+    pub const F64: u8 = 0x62;
+    /// A point in time.
+    pub const TIMESTAMP: u8 = 0x63;
+    /// A span of time.
+    pub const DURATION: u8 = 0x80;
+    /// A large signed integer.
+    pub const I128: u8 = 0xa0;
+    /// A large unsigned integer.
+    pub const U128: u8 = 0xa1;
+    /// Text.
+    pub const STR: u8 = 0xc0;
+    /// Bytes.
+    pub const BYTES: u8 = 0xc1;
+    /// Values in order.
+    pub const LIST: u8 = 0xc2;
+    /// Values by key.
+    pub const MAP: u8 = 0xc3;
+    /// An error.
+    pub const ERROR: u8 = 0xc4;
 }
 
 /// A point in time: nanoseconds since 1970-01-01T00:00:00Z, from the year 1677 to 2262.

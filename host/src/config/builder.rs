@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rolog_core::{LevelRange, Threshold};
 
+use super::carried::{FieldValue, RedactSpec};
 use super::names::{PluginName, TargetName};
 use super::outlets::{DeadLettersSpec, MetricsSpec};
 use super::path::SettingPath;
@@ -257,6 +258,20 @@ impl PipelineBuilder {
     /// How long a record is at most.
     pub fn max_record(mut self, max_record: MaxRecord) -> Self {
         self.draft.max_record = max_record;
+        self
+    }
+
+    /// Adds a field that every record gets.
+    pub fn field(mut self, key: &str, value: impl Into<FieldValue>) -> Self {
+        if let Err(what) = self.draft.fields.add(key, value.into()) {
+            self.refuse(SettingPath::root().key("fields").key(key), what);
+        }
+        self
+    }
+
+    /// What is hidden before anything leaves the process; nothing unless this is called.
+    pub fn redact(mut self, redact: RedactSpec) -> Self {
+        self.draft.redact = OrOff::On(redact);
         self
     }
 

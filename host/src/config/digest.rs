@@ -79,6 +79,7 @@ impl PipelineSpec {
         Digest::of(&(
             (&self.base, &self.search, &self.levels, &self.routes),
             (&self.rings, self.max_record, targets),
+            (&self.fields, &self.redact),
             (
                 &self.dead_letters,
                 &self.metrics,
@@ -118,6 +119,8 @@ impl PipelineSpec {
             routes: self.routes != new.routes,
             rings: self.rings != new.rings || self.max_record != new.max_record,
             search: self.search != new.search,
+            fields: self.fields != new.fields,
+            redact: self.redact != new.redact,
             dead_letters: self.dead_letters != new.dead_letters,
             metrics: self.metrics != new.metrics,
             control: self.control != new.control,
@@ -158,6 +161,10 @@ pub struct PipelineDiff {
     pub rings: bool,
     /// Whether the folders of plugins differ.
     pub search: bool,
+    /// Whether records get other fields.
+    pub fields: bool,
+    /// Whether other things are hidden, or in another way.
+    pub redact: bool,
     /// Whether dead letters go elsewhere, or more or fewer of them are kept.
     pub dead_letters: bool,
     /// Whether the metrics are served elsewhere.
@@ -172,8 +179,9 @@ impl PipelineDiff {
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         let sections = self.levels || self.routes || self.rings || self.search;
+        let carried = self.fields || self.redact;
         let beside = self.dead_letters || self.metrics || self.control || self.last_good;
-        !(sections || beside)
+        !(sections || carried || beside)
             && self
                 .targets
                 .values()

@@ -18,6 +18,7 @@
 
 mod amount;
 mod builder;
+mod carried;
 mod checks;
 mod coherence;
 mod digest;
@@ -51,6 +52,10 @@ use std::sync::Arc;
 
 pub use amount::{Count, OutOfBounds, Size, Time};
 pub use builder::{PipelineBuilder, Route, Target};
+pub use carried::{
+    Covering, FieldValue, FieldsSpec, HashKey, MAX_FIELDS, MAX_PATTERNS, MAX_REPLACEMENT,
+    MIN_HASH_KEY, RedactSpec, Replacement, ValuePattern,
+};
 pub use digest::{Digest, PipelineDiff, TargetChange, TargetDigest};
 pub use marks::{MAX_DEPTH, MAX_VALUES};
 pub use names::{InvalidName, PluginName, TargetName};
@@ -74,6 +79,8 @@ pub use substitute::{Env, MAX_SECRET_FILE};
 pub use table::{Row, markdown, table};
 
 pub(crate) use units::parse_time;
+
+pub use crate::redact::{DEFAULT_NAMES, KeyPattern};
 
 use read::{Cursor, Keys, Sink};
 use sections::Draft;
@@ -238,6 +245,8 @@ fn finish(
         routes,
         rings: draft.rings,
         max_record: draft.max_record,
+        fields: draft.fields,
+        redact: draft.redact.on(),
         dead_letters: draft.dead_letters.on().and_then(|d| d.finish(base)),
         metrics: draft.metrics,
         control,

@@ -4,7 +4,7 @@
 //!
 //! - everything read by `${file:…}` is a secret, wherever it is used;
 //! - everything read by `${NAME}` is a secret where it is used in a target's `config`, because only
-//!   the plugin knows what it means. rolog's own settings (levels, sizes, names, routes) are shown in
+//!   the plugin knows what it means, and in `redact.key`. rolog's other settings (levels, sizes, names, routes) are shown in
 //!   plans and reports and cannot be secret;
 //! - a default (`${NAME:-default}`) stands in the file, and is not;
 //! - a value of fewer than [`MIN_SECRET`] bytes is not masked: it would blot out unrelated text, and

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use rolog_core::{LevelRange, Threshold};
 
+use super::carried::{FieldsSpec, RedactSpec};
 use super::names::{PluginName, TargetName};
 use super::outlets::{DeadLettersDraft, MetricsSpec};
 use super::problem::quoted;
@@ -27,6 +28,8 @@ pub(crate) struct Draft {
     pub(crate) routes: Vec<RouteDraft>,
     pub(crate) rings: RingsSpec,
     pub(crate) max_record: MaxRecord,
+    pub(crate) fields: FieldsSpec,
+    pub(crate) redact: OrOff<RedactSpec>,
     pub(crate) dead_letters: OrOff<DeadLettersDraft>,
     pub(crate) metrics: MetricsSpec,
     pub(crate) control: OrOff<PathBuf>,
@@ -42,6 +45,8 @@ impl Default for Draft {
             routes: Vec::new(),
             rings: RingsSpec::default(),
             max_record: DEFAULT_MAX_RECORD,
+            fields: FieldsSpec::default(),
+            redact: OrOff::Off,
             dead_letters: OrOff::Off,
             metrics: MetricsSpec::default(),
             control: OrOff::Off,
@@ -115,6 +120,16 @@ impl Keys for Draft {
             "max_record",
             "how long a record may be; a longer one is cut and marked",
             &mut self.max_record,
+        );
+        s.key(
+            "fields",
+            "fields that every record gets; one of the record's own with the same name stands",
+            &mut self.fields,
+        );
+        s.nested_or_off(
+            "redact",
+            "what is hidden before anything leaves the process: targets, dead letters and events",
+            &mut self.redact,
         );
         s.nested_or_off(
             "dead_letters",

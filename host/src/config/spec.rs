@@ -12,6 +12,7 @@ use std::sync::Arc;
 use rolog_core::{Level, LevelRange, Threshold};
 
 use super::amount::{Count, Size, Time};
+use super::carried::{FieldsSpec, RedactSpec};
 use super::names::{PluginName, TargetName};
 use super::outlets::{DeadLettersSpec, MetricsSpec};
 use super::places::Places;
@@ -295,6 +296,8 @@ pub struct PipelineSpec {
     pub(super) routes: Vec<RouteSpec>,
     pub(super) rings: RingsSpec,
     pub(super) max_record: MaxRecord,
+    pub(super) fields: FieldsSpec,
+    pub(super) redact: Option<RedactSpec>,
     pub(super) dead_letters: Option<DeadLettersSpec>,
     pub(super) metrics: MetricsSpec,
     pub(super) control: Option<PathBuf>,
@@ -310,7 +313,7 @@ pub struct PipelineSpec {
 impl fmt::Debug for PipelineSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = format!(
-            "{:?}: search {:?}, levels {:?}, targets {:?}, routes {:?}, {:?}, max_record {}, {:?}, {:?}, control {:?}",
+            "{:?}: search {:?}, levels {:?}, targets {:?}, routes {:?}, {:?}, max_record {}, fields {:?}, redact {:?}, {:?}, {:?}, control {:?}",
             self.places,
             self.search,
             self.levels,
@@ -318,6 +321,8 @@ impl fmt::Debug for PipelineSpec {
             self.routes,
             self.rings,
             self.max_record,
+            self.fields,
+            self.redact,
             self.dead_letters,
             self.metrics,
             self.control
@@ -370,6 +375,16 @@ impl PipelineSpec {
     /// How long a record is at most.
     pub fn max_record(&self) -> MaxRecord {
         self.max_record
+    }
+
+    /// The fields that every record gets.
+    pub fn fields(&self) -> &FieldsSpec {
+        &self.fields
+    }
+
+    /// What is hidden before anything leaves the process; `None` where nothing is.
+    pub fn redact(&self) -> Option<&RedactSpec> {
+        self.redact.as_ref()
     }
 
     /// Where records are kept that no target took; `None` where none are.

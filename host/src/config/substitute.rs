@@ -1,5 +1,8 @@
 //! `${NAME}`, `${NAME:-default}` and `${file:path}` in scalars, and `$${` for a literal `${`.
 //!
+//! `${host}` is the name of the machine and `${pid}` the id of the process, unless the environment has
+//! a variable of that name.
+//!
 //! Substitution acts on scalars that are already parsed, so that no value can change the structure of
 //! the pipeline; never on keys. What it puts in is not looked at again.
 
@@ -126,7 +129,8 @@ impl<'e> Resolver<'e> {
 
     /// Resolves a scalar; `None` when there is nothing to resolve in it.
     ///
-    /// `opaque` is whether the setting belongs to a plugin, so that variables count as secrets.
+    /// `opaque` is whether only a plugin knows what the setting means, or it is a key, so that
+    /// variables count as secrets.
     pub(crate) fn resolve(
         &mut self,
         text: &str,
@@ -152,6 +156,12 @@ impl<'e> Resolver<'e> {
                         .env
                         .get(name)?
                         .filter(|value| !(value.is_empty() && default.is_some()));
+                    if value.is_none()
+                        && let Some(value) = of_this_process(name)
+                    {
+                        out.push_str(&value);
+                        continue;
+                    }
                     match (value, default) {
                         (Some(value), _) => {
                             if opaque {
@@ -190,6 +200,26 @@ impl<'e> Resolver<'e> {
                 )
             })
     }
+}
+
+/// What stands for a name that the environment does not have.
+fn of_this_process(name: &str) -> Option<String> {
+    match name {
+        "host" => Some(host_name()),
+        "pid" => Some(std::process::id().to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(unix)]
+fn host_name() -> String {
+    let names = rustix::system::uname();
+    names.nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(not(unix))]
+fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
 }
 
 /// A file's text without the line break at its end.
@@ -302,6 +332,20 @@ mod tests {
             "what comes in is not looked at again"
         );
         assert_eq!(resolve("$HOST costs 5$ {HOST}").unwrap(), None);
+    }
+
+    #[test]
+    fn the_machine_and_the_process_have_names_that_the_environment_can_replace() {
+        let ok = |text| resolve(text).unwrap().unwrap();
+        assert_eq!(ok("${pid}"), std::process::id().to_string());
+        assert_eq!(ok("${host}"), host_name());
+        assert!(!host_name().is_empty());
+        assert_eq!(ok("${host:-none}"), host_name());
+        let env = Env::of([("host", "mine"), ("pid", "")]);
+        let mut resolver = Resolver::new(&env, Path::new("/nowhere"));
+        let text = "${host} ${pid:-7}";
+        let resolved = resolver.resolve(text, true).unwrap().unwrap();
+        assert_eq!(resolved.text, format!("mine {}", std::process::id()));
     }
 
     #[test]

@@ -193,7 +193,7 @@ impl Builder<'_, '_> {
     }
 
     fn text(&mut self, text: String, child: Option<Child>, place: Place) -> (ItemKind, bool) {
-        let resolved = match self.resolver.resolve(&text, in_plugin_settings(&self.path)) {
+        let resolved = match self.resolver.resolve(&text, is_opaque(&self.path)) {
             Ok(None) => return (ItemKind::Text(text), false),
             Ok(Some(resolved)) => resolved,
             Err(unresolved) => {
@@ -279,10 +279,10 @@ impl Builder<'_, '_> {
     }
 }
 
-/// `targets.<name>.config` and below.
-fn in_plugin_settings(path: &SettingPath) -> bool {
+/// `targets.<name>.config` and below, and the key of hashes.
+fn is_opaque(path: &SettingPath) -> bool {
     let key = |index: usize, name: &str| matches!(path.steps().get(index), Some(Step::Key(key)) if key == name);
-    key(0, "targets") && key(2, "config")
+    key(0, "targets") && key(2, "config") || key(0, "redact") && key(1, "key")
 }
 
 fn json_number(number: &serde_yaml::Number) -> Option<serde_json::Number> {

@@ -21,6 +21,11 @@ impl PipelineSpec {
             },
             rings: self.rings.clone(),
             max_record: self.max_record,
+            fields: self.fields.clone(),
+            redact: match self.redact.clone() {
+                Some(redact) => OrOff::On(redact),
+                None => OrOff::Off,
+            },
             dead_letters: match self.dead_letters.clone() {
                 Some(letters) => OrOff::On(letters.into()),
                 None => OrOff::Off,

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::catalog::{Catalog, PreparedTargets, memories};
 use crate::config::{self, Env, PipelineSpec, Problem, Problems, SettingPath};
 use crate::dead_letters::DeadLetterSettings;
+use crate::dress::Dress;
 use crate::error::Error;
 use crate::feedback::Feedback;
 use crate::ledger::PumpCounts;
@@ -246,6 +247,8 @@ impl HostBuilder {
         let traits = traits.map(|(name, target)| (name.clone(), Traits::of(target)));
         let traits = traits.collect();
         catalog.show(memories(&prepared));
+        let dress = Dress::of(&spec);
+        catalog.hidden.set(Dress::redactor(dress.as_ref()));
         let stages = start_stages(&spec, prepared, &services, epoch, &handle)?;
         let min_level = self.min_level.unwrap_or(LoggerFactory::default_min_level());
         let files = FileSource::files_of(&spec);
@@ -254,7 +257,7 @@ impl HostBuilder {
             Some(_) => Cause::LastGood,
             None => Cause::Start,
         };
-        let shape = Shape::new(spec, cause, min_level, stages, traits);
+        let shape = Shape::new(spec, dress, cause, min_level, stages, traits);
         let pipeline = Arc::new_cyclic(|this: &Weak<Pipeline>| Pipeline {
             this: this.clone(),
             epoch,

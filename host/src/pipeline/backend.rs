@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use crate::config::TargetName;
 use crate::feedback::OwnRecord;
 use crate::in_process::InProcessMaker;
+use crate::masked::masked;
 use crate::stage::{NoRoom, Overflow, Reservation, Seat, Stage, StageSettings};
 
 use super::Pipeline;
@@ -191,7 +192,11 @@ impl Backend for Pipeline {
         let stage = Stage::start(
             name.shared(),
             StageSettings::default(),
-            Seat::vacant(Arc::new(InProcessMaker::new(name.as_str(), target))),
+            Seat::vacant(masked(
+                Arc::new(InProcessMaker::new(name.as_str(), target)),
+                shape.spec.secrets(),
+                &self.catalog.hidden,
+            )),
             Vec::new(),
             self.services.clone(),
             self.epoch,

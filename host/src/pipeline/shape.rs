@@ -1,11 +1,13 @@
 //! What the routes are compiled from, and what is remembered from one generation to the next.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rolog_core::{Level, Threshold};
 
 use crate::catalog::Prepared;
 use crate::config::{PipelineSpec, TargetName};
+use crate::dress::Dress;
 use crate::levels::RunTimeLevels;
 use crate::loader::Library;
 use crate::reload::{Cause, History};
@@ -18,6 +20,8 @@ pub(crate) struct Shape {
     pub(crate) generation: u32,
     pub(crate) spec: PipelineSpec,
     pub(crate) min_level: Level,
+    /// What the configuration adds to records and hides in them.
+    pub(crate) dress: Option<Arc<Dress>>,
     /// Set while it runs.
     pub(crate) levels: RunTimeLevels,
     pub(crate) stages: BTreeMap<TargetName, Stage>,
@@ -73,6 +77,7 @@ pub(crate) struct Retiring {
 impl Shape {
     pub(crate) fn new(
         spec: PipelineSpec,
+        dress: Option<Arc<Dress>>,
         cause: Cause,
         min_level: Level,
         stages: BTreeMap<TargetName, Stage>,
@@ -81,6 +86,7 @@ impl Shape {
         Shape {
             generation: 1,
             history: History::start(&spec, cause),
+            dress,
             spec,
             min_level,
             levels: RunTimeLevels::default(),
@@ -125,6 +131,6 @@ impl Shape {
             .iter()
             .map(|name| self.stages[name].clone())
             .collect();
-        Routes::new(self.generation, router, stages)
+        Routes::new(self.generation, router, stages, self.dress.clone())
     }
 }

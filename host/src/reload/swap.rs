@@ -11,6 +11,7 @@ use super::make::Made;
 use super::moves::Moves;
 use super::{Cause, Generation};
 use crate::config::{PipelineSpec, Problems, TargetChange, TargetName};
+use crate::dress::Dress;
 use crate::error::Error;
 use crate::instance::BoxFuture;
 use crate::loader::Library;
@@ -114,6 +115,11 @@ impl Pipeline {
         }
         let generation = shape.history.add(&spec, changes, cause);
         shape.generation = generation.number;
+        if shape.spec.fields() != spec.fields() || shape.spec.redact() != spec.redact() {
+            shape.dress = Dress::of(&spec);
+            let rules = Dress::redactor(shape.dress.as_ref());
+            self.catalog.hidden.set(rules);
+        }
         let before = std::mem::replace(&mut shape.spec, spec);
         self.set_secrets(&shape.spec, &before);
         shape.before = Some(Box::new(before));
