@@ -63,7 +63,8 @@ pub(super) fn line(
     out.extend_from_slice(b"]}]}]}]");
 }
 
-/// The ids that join a record to a trace: hexadecimal digits of the protocol's length.
+/// The ids that join a record to a trace: hexadecimal digits of the protocol's length, not all of
+/// them 0, which stands for none.
 fn id<'v>(key: &str, value: &'v Value<'_>) -> Option<(&'static str, &'v str)> {
     let text = value.as_str()?;
     let (name, length) = match key {
@@ -72,7 +73,7 @@ fn id<'v>(key: &str, value: &'v Value<'_>) -> Option<(&'static str, &'v str)> {
         _ => return None,
     };
     let fits = text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    fits.then_some((name, text))
+    (fits && text.bytes().any(|byte| byte != b'0')).then_some((name, text))
 }
 
 fn all(source: bool, record: &Record<'_>, attributes: &mut Attributes<'_>) {
@@ -169,7 +170,10 @@ impl Attributes<'_> {
     }
 }
 
-/// Appends a value as the protocol's `AnyValue`.
+/// Appends a value as the protocol's `AnyValue`, in what every receiver takes.
+///
+/// The protocol has an empty value for null, and the texts `NaN` and `Infinity` among its doubles;
+/// there are collectors that refuse both, and with them the whole line. So they are texts here.
 fn any(value: &Value<'_>, out: &mut Vec<u8>) {
     let mut typed = |kind: &str, write: &mut dyn FnMut(&mut Vec<u8>)| {
         out.extend_from_slice(b"{\"");
@@ -179,12 +183,15 @@ fn any(value: &Value<'_>, out: &mut Vec<u8>) {
         out.push(b'}');
     };
     match value {
-        Value::Null => out.extend_from_slice(b"{}"),
+        Value::Null => typed("stringValue", &mut |out| string("null", out)),
         Value::Bool(_) => typed("boolValue", &mut |out| json::value(value, out)),
         // Numbers of 64 bits are strings in the protocol's JSON.
         Value::I64(number) => typed("intValue", &mut |out| string(&number.to_string(), out)),
         Value::U64(number) if i64::try_from(*number).is_ok() => {
             typed("intValue", &mut |out| string(&number.to_string(), out));
+        }
+        Value::F64(number) if !number.is_finite() => {
+            typed("stringValue", &mut |out| json::value(value, out));
         }
         Value::F64(_) | Value::Duration(_) => {
             typed("doubleValue", &mut |out| json::value(value, out));

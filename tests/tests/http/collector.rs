@@ -1,14 +1,19 @@
 //! An `OpenTelemetry` collector tells what it took, and each field is compared.
 
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
 use std::time::Instant;
 
 use rolog_core::Level;
 use rolog_core::frame::RecordId;
 use rolog_core::value::{Encoder, Timestamp};
+use rolog_core::{Logger, exception};
 use rolog_tests::servers::Rotel;
 use serde_json::json;
 
-use super::{LONG, pipeline};
+use super::{LONG, pipeline, started};
 
 /// What the collector tells of one record: its lines, by what stands before the first colon.
 struct Told(Vec<String>);
@@ -157,6 +162,20 @@ fn collected(encoding: &str, compression: &str) {
     assert_eq!(kinds.of("SeverityText"), "warning");
     assert_eq!(kinds.of("SeverityNumber"), "SEVERITY_NUMBER_WARN(13)");
     assert_eq!(kinds.of("Body"), "Str(of every kind)");
+    has_every_kind(kinds);
+    let id = |told: &Told| {
+        let id = told.attribute("log.record.uid");
+        let id = id.strip_prefix("Str(").and_then(|id| id.strip_suffix(')'));
+        id.unwrap().parse::<RecordId>().unwrap()
+    };
+    assert_eq!(id(error).epoch, id(kinds).epoch);
+    assert_eq!(id(error).sequence, id(kinds).sequence + 1);
+    assert_eq!(kinds.of("Trace ID"), "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(kinds.of("Span ID"), "b7ad6b7169203331");
+    is_the_error(error);
+}
+
+fn has_every_kind(record: &Told) {
     for (key, value) in [
         ("text", "Str(ünï \"quoted\")"),
         ("yes", "Bool(true)"),
@@ -170,18 +189,8 @@ fn collected(encoding: &str, compression: &str) {
         ("list", "Slice(Int(1), Str(two))"),
         ("map", "Map(inner:Bool(false))"),
     ] {
-        assert_eq!(kinds.attribute(key), value, "{key}");
+        assert_eq!(record.attribute(key), value, "{key}");
     }
-    let id = |told: &Told| {
-        let id = told.attribute("log.record.uid");
-        let id = id.strip_prefix("Str(").and_then(|id| id.strip_suffix(')'));
-        id.unwrap().parse::<RecordId>().unwrap()
-    };
-    assert_eq!(id(error).epoch, id(kinds).epoch);
-    assert_eq!(id(error).sequence, id(kinds).sequence + 1);
-    assert_eq!(kinds.of("Trace ID"), "0af7651916cd43dd8448eb211c80319c");
-    assert_eq!(kinds.of("Span ID"), "b7ad6b7169203331");
-    is_the_error(error);
 }
 
 /// The record of an error, with what a call site and an argument add to it.
@@ -214,4 +223,131 @@ fn a_collector_takes_otlp_as_protobuf_with_every_field() {
 #[test]
 fn a_collector_takes_otlp_as_json_with_every_field() {
     collected("json", "none");
+}
+
+/// Values that a strict reader of the protocol could stumble over.
+fn odd_kinds() -> Vec<u8> {
+    let mut pairs = Vec::new();
+    let mut values = Encoder::new(&mut pairs);
+    values.key("holes");
+    values.list(|list| {
+        list.null();
+        list.list(|list| {
+            list.null();
+            list.map(|map| map.key("deep").null());
+        });
+    });
+    values.key("empty list");
+    values.list(|_| ());
+    values.key("empty map");
+    values.map(|_| ());
+    values.key("twice").i64(1);
+    values.key("twice").i64(2);
+    values.key("not a number").f64(f64::NAN);
+    values.key("endless").f64(f64::NEG_INFINITY);
+    values.key("least").i64(i64::MIN);
+    values.key("beyond").i128(i128::MIN);
+    values.key("far beyond").u128(u128::MAX);
+    values.key("no bytes").bytes(&[]);
+    values.key("control\n").str("\0\u{1f}\u{7f}");
+    values.key("").bool(false);
+    values.key("trace_id").str("no id");
+    values.key("span_id").str("0000000000000000");
+    pairs
+}
+
+/// Posts a line as it is; the status line of the answer.
+fn post(url: &str, line: &str) -> String {
+    let place = url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(place).unwrap();
+    let request = format!(
+        "POST /v1/logs HTTP/1.1\r\nHost: {place}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{line}",
+        line.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.lines().next().unwrap().to_owned()
+}
+
+/// What a file in OpenTelemetry's shape has after `log` has been logged to.
+fn written(path: &Path, log: impl FnOnce(&Logger)) -> Vec<String> {
+    let settings = json!({
+        "path": path, "shape": "opentelemetry", "source": true, "resource": { "service.name": "shop" },
+    });
+    let host = started("file", &settings, "interval: 10ms");
+    log(&host.factory().get_logger("shop.orders"));
+    let report = host.dispose_blocking(LONG);
+    assert!(report.is_complete() && report.ledger.balances(), "{report}");
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_collector_takes_each_line_of_a_file_in_its_own_json_with_every_field() {
+    let Some(rotel) = Rotel::start("a file in OpenTelemetry's JSON") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let lines = written(&folder.path().join("app.jsonl"), |log| {
+        for pairs in [every_kind(), odd_kinds()] {
+            let record = log.record(Level::Warning, "of every kind");
+            let record = record.encoded_fields(&pairs);
+            record.unwrap_or_else(|error| panic!("{error}")).send();
+        }
+        let failed = std::io::Error::other("the disk is gone");
+        exception!(log, failed, "order {id} failed after {}", 3, id = 42);
+    });
+    assert_eq!(lines.len(), 3);
+    for (count, line) in lines.iter().enumerate() {
+        let status = post(&rotel.url(), line);
+        assert_eq!(status, "HTTP/1.1 200 OK", "{line}");
+        assert_eq!(wait_for(&rotel, count + 1).len(), count + 1);
+    }
+    let told = wait_for(&rotel, 3);
+    for record in &told {
+        assert_eq!(record.attribute("service.name"), "Str(shop)");
+        assert!(record.attribute("thread.name").contains("collector"));
+        assert!(
+            record
+                .0
+                .iter()
+                .any(|line| line == "InstrumentationScope shop.orders")
+        );
+    }
+    assert_eq!(told[0].of("SeverityNumber"), "SEVERITY_NUMBER_WARN(13)");
+    assert_eq!(told[0].of("Body"), "Str(of every kind)");
+    assert_eq!(told[0].of("Trace ID"), "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(told[0].of("Span ID"), "b7ad6b7169203331");
+    has_every_kind(&told[0]);
+    for (key, value) in [
+        (
+            "holes",
+            "Slice(Str(null), Slice(Str(null), Map(deep:Empty)))",
+        ),
+        ("empty list", "Slice()"),
+        ("empty map", "Map()"),
+        ("not a number", "Str(NaN)"),
+        ("endless", "Str(-Infinity)"),
+        ("least", "Int(-9223372036854775808)"),
+        ("beyond", "Str(-170141183460469231731687303715884105728)"),
+        ("far beyond", "Str(340282366920938463463374607431768211455)"),
+        ("no bytes", "Bytes([])"),
+        ("trace_id", "Str(no id)"),
+        ("span_id", "Str(0000000000000000)"),
+    ] {
+        assert_eq!(told[1].attribute(key), value, "{key}");
+    }
+    assert_eq!(told[2].of("SeverityNumber"), "SEVERITY_NUMBER_ERROR(17)");
+    assert_eq!(told[2].of("Body"), "Str(order 42 failed after 3)");
+    for (key, value) in [
+        ("id", "Int(42)"),
+        ("exception.message", "Str(the disk is gone)"),
+        ("exception.type", "Str(std::io::error::Error)"),
+        ("rolog.template", "Str(order {id} failed after {})"),
+        ("rolog.args", "Slice(Int(3))"),
+    ] {
+        assert_eq!(told[2].attribute(key), value, "{key}");
+    }
 }

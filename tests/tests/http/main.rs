@@ -24,6 +24,11 @@ fn pipeline(settings: &Value, flush: &str) -> Host {
     let mut settings = settings.clone();
     // Whatever the machine's variables say.
     settings["proxy"] = "none".into();
+    started("http", &settings, flush)
+}
+
+/// A pipeline whose one target, `web`, is of this plugin.
+fn started(plugin: &str, settings: &Value, flush: &str) -> Host {
     let yaml = format!(
         "
 version: 1
@@ -32,7 +37,7 @@ levels: {{ '**': trace }}
 rings: {{ overflow: {{ block: {{ max_wait: 60s }} }} }}
 targets:
   web:
-    plugin: http
+    plugin: {plugin}
     config: {settings}
     queue: {{ overflow: {{ block: {{ max_wait: 60s }} }} }}
     flush: {{ {flush} }}

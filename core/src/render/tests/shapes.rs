@@ -226,6 +226,31 @@ fn a_key_without_a_value_has_none_in_opentelemetrys_shape_either() {
 }
 
 #[test]
+fn what_collectors_refuse_is_text_in_opentelemetrys_shape() {
+    let draft = Draft::saying("x", |values| {
+        values.key("list");
+        values.list(|list| list.null());
+        for (key, number) in [("nan", f64::NAN), ("inf", f64::INFINITY), ("half", 0.5)] {
+            values.key(key).f64(number);
+        }
+    });
+    let line = parsed(&draft, Shape::OpenTelemetry(Vec::new()));
+    let record = &line["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0];
+    let text = |text: &str| json!({ "stringValue": text });
+    for (at, value) in [
+        json!({ "arrayValue": { "values": [text("null")] } }),
+        text("NaN"),
+        text("Infinity"),
+        json!({ "doubleValue": 0.5 }),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(record["attributes"][at]["value"], value);
+    }
+}
+
+#[test]
 fn logfmt_pairs() {
     assert_eq!(
         logfmt(&order()),
