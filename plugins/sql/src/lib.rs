@@ -1,11 +1,11 @@
-//! Inserts records into a table of SQLite or PostgreSQL; the URL decides.
+//! Inserts records into a table of SQLite, PostgreSQL, `MySQL` or MariaDB; the URL decides.
 //!
 //! ```yaml
 //! targets:
 //!   archive:
 //!     plugin: sql
 //!     config:
-//!       url: sqlite:logs/app.db      # or postgres://rolog@db/logs
+//!       url: sqlite:logs/app.db      # or postgres://rolog@db/logs, mysql://rolog@db/logs
 //!       create_table: true
 //! ```
 //!
@@ -28,6 +28,7 @@
 mod address;
 mod bisect;
 mod config;
+mod mysql;
 mod parts;
 mod postgres;
 mod sqlite;

@@ -102,6 +102,11 @@ impl Part {
         }
     }
 
+    /// Whether it is one of the keys of the documented table that have a column.
+    pub(crate) fn is_trace(&self) -> bool {
+        matches!(self, Part::Field(key) if key == "trace_id" || key == "span_id")
+    }
+
     /// Whether every record has it.
     pub(crate) fn is_always_there(&self) -> bool {
         matches!(

@@ -113,6 +113,37 @@ impl Wanted {
         }
     }
 
+    /// The statement that makes the table, where there is none, with the type of each column where
+    /// the settings leave it open, and with what else stands between its brackets.
+    pub(crate) fn definition(
+        &self,
+        quote: char,
+        open: impl Fn(&Part) -> &'static str,
+        more: Option<String>,
+    ) -> String {
+        let columns = self.columns.iter().map(|column| {
+            let kind = column.declared.as_deref();
+            let kind = kind.unwrap_or_else(|| open(&column.part));
+            let rest = match column.part.is_always_there() {
+                _ if self.idempotent && column.part == Part::RecordId => " NOT NULL PRIMARY KEY",
+                true => " NOT NULL",
+                false => "",
+            };
+            format!("{} {kind}{rest}", quoted(&column.name, quote))
+        });
+        let inner: Vec<_> = columns.chain(more).collect();
+        let table = self.quoted(quote);
+        format!("CREATE TABLE IF NOT EXISTS {table} ({})", inner.join(", "))
+    }
+
+    /// The statement that makes the index for the time, by which old rows are found.
+    pub(crate) fn time_index(&self, quote: char, on: &str) -> String {
+        let name = quoted(&format!("{}_time", self.name), quote);
+        let time = self.column_of(&Part::Time).unwrap_or_default();
+        let time = quoted(time, quote);
+        format!("CREATE INDEX IF NOT EXISTS {name} ON {on} ({time})")
+    }
+
     /// The columns' names, quoted and separated by commas.
     pub(crate) fn quoted_columns(&self, quote: char) -> String {
         let names: Vec<_> = self
@@ -168,7 +199,7 @@ pub(crate) fn quoted(name: &str, quote: char) -> String {
 /// What a column of a database can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Text, of so many characters at most.
+    /// Text, of so many characters or bytes at most.
     Text(Option<Limit>),
     /// Whole numbers from one to another.
     Integer(i128, i128),
@@ -185,6 +216,7 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     Chars(usize),
+    Bytes(usize),
 }
 
 impl Kind {
@@ -298,6 +330,7 @@ impl Limit {
     fn takes(self, text: &str) -> bool {
         match self {
             Limit::Chars(most) => text.len() <= most || text.chars().count() <= most,
+            Limit::Bytes(most) => text.len() <= most,
         }
     }
 
@@ -308,6 +341,7 @@ impl Limit {
                 .char_indices()
                 .nth(most.saturating_sub(1))
                 .map_or(text.len(), |(at, _)| at),
+            Limit::Bytes(most) => text.floor_char_boundary(most.saturating_sub('…'.len_utf8())),
         };
         &text[..end]
     }

@@ -9,6 +9,7 @@ use rolog_plugin::prelude::*;
 
 use crate::address::{Address, real_path};
 use crate::config::Config;
+use crate::mysql::{self, MySql};
 use crate::parts::Part;
 use crate::postgres::{self, Postgres};
 use crate::sqlite::{self, Sqlite};
@@ -35,6 +36,7 @@ pub struct Sql {
 enum Database {
     Sqlite(Sqlite),
     Postgres(Box<Postgres>),
+    MySql(Box<MySql>),
 }
 
 impl Target for Sql {
@@ -42,7 +44,7 @@ impl Target for Sql {
 
     fn describe() -> Description {
         Description {
-            summary: "inserts records into a table of SQLite or PostgreSQL".into(),
+            summary: "inserts records into a table of SQLite, PostgreSQL, MySQL or MariaDB".into(),
             ..Description::default()
         }
     }
@@ -62,8 +64,7 @@ impl Target for Sql {
                 Ok(plan.resource(format!("sqlite:{}:{}", real.display(), config.table)))
             }
             Address::Postgres(url) => postgres::parse(url, config).map(|_| plan),
-            Address::MySql(_) => Err(ConfigError::at("url", "MySQL is not supported yet")
-                .expected("a URL of SQLite or PostgreSQL")),
+            Address::MySql(url) => mysql::parse(url, config).map(|_| plan),
         }
     }
 
@@ -91,8 +92,10 @@ impl Target for Sql {
                 let made = Postgres::create(&config, server, wanted, context.clone());
                 Database::Postgres(Box::new(made.await?))
             }
-            Address::MySql(_) => {
-                return Err(Failure::new(Class::Invalid, "MySQL is not supported yet"));
+            Address::MySql(url) => {
+                let opts = mysql::parse(url, &config).map_err(refused)?;
+                let made = MySql::create(&config, opts, wanted, context.setup());
+                Database::MySql(Box::new(made.await?))
             }
         };
         Ok(Sql {
@@ -107,6 +110,7 @@ impl Target for Sql {
         match &*self.database {
             Database::Sqlite(sqlite) => sqlite.activate().await?,
             Database::Postgres(postgres) => postgres.activate().await?,
+            Database::MySql(mysql) => mysql.activate().await?,
         }
         if let Some((column, keep)) = self.keep.clone() {
             let pruning = prune(Arc::clone(&self.database), column, keep);
@@ -119,14 +123,16 @@ impl Target for Sql {
         match &*self.database {
             Database::Sqlite(sqlite) => sqlite.deliver(batch, attempt).await,
             Database::Postgres(postgres) => postgres.deliver(batch, attempt).await,
+            Database::MySql(mysql) => mysql.deliver(batch, attempt).await,
         }
     }
 
-    async fn shutdown(&self, _deadline: Duration) -> Result<(), Failure> {
+    async fn shutdown(&self, deadline: Duration) -> Result<(), Failure> {
         self.set_pruning(None);
         match &*self.database {
             Database::Sqlite(sqlite) => sqlite.shutdown().await?,
             Database::Postgres(postgres) => postgres.shutdown(),
+            Database::MySql(mysql) => mysql.shutdown(deadline).await,
         }
         Ok(())
     }
@@ -153,6 +159,7 @@ async fn prune(database: Arc<Database>, column: String, keep: Duration) {
         let more = match &*database {
             Database::Sqlite(sqlite) => sqlite.prune(&column, keep).await,
             Database::Postgres(postgres) => postgres.prune(&column, keep).await,
+            Database::MySql(mysql) => mysql.prune(&column, keep).await,
         };
         let pause = match more {
             Ok(true) => PRUNE_PAUSE,
@@ -170,4 +177,18 @@ async fn prune(database: Arc<Database>, column: String, keep: Duration) {
 pub(crate) fn before(keep: Duration) -> Timestamp {
     let keep = i64::try_from(keep.as_nanos()).unwrap_or(i64::MAX);
     Timestamp::from_nanos(Timestamp::now().nanos().saturating_sub(keep))
+}
+
+/// Resolves when an attempt has to end, with why: it was cancelled, or took longer than this.
+pub(crate) async fn stop(attempt: &Attempt, limit: Option<Duration>) -> &'static str {
+    let late = async {
+        match limit {
+            Some(limit) => tokio::time::sleep(limit).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = attempt.cancelled() => "the attempt was cancelled",
+        () = late => "the batch took longer than `statement_timeout`",
+    }
 }

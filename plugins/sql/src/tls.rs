@@ -61,10 +61,26 @@ fn roots(tls: &Tls, setup: &Setup) -> Result<RootCertStore, Trouble> {
     let mut roots = RootCertStore::empty();
     let found = match &tls.ca {
         Some(file) => certificates(&setup.resolve(file))?,
-        None => rustls_native_certs::load_native_certs().certs,
+        None => system_roots().collect(),
     };
     roots.add_parsable_certificates(found);
     Ok(roots)
+}
+
+/// The certificates that this system trusts, as far as they can be read.
+pub(crate) fn system_roots() -> impl Iterator<Item = CertificateDer<'static>> {
+    let found = rustls_native_certs::load_native_certs().certs;
+    let is_readable = |cert: &CertificateDer<'_>| RootCertStore::empty().add(cert.clone()).is_ok();
+    found.into_iter().filter(is_readable)
+}
+
+/// For a driver that makes its connections with the process's own cryptography, which nobody may have
+/// chosen; then it is this.
+pub(crate) fn provide() {
+    if CryptoProvider::get_default().is_none() {
+        // Somebody may choose in this moment.
+        let _ = crypto::ring::default_provider().install_default();
+    }
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Trouble> {

@@ -49,3 +49,29 @@ impl From<Trouble> for Failure {
         Failure::new(trouble.class, trouble.message)
     }
 }
+
+/// How a round ended that wrote nothing.
+pub(crate) struct End {
+    pub(crate) trouble: Trouble,
+    /// The table is not what it was when the connection was made.
+    pub(crate) is_changed: bool,
+}
+
+impl From<Trouble> for End {
+    fn from(trouble: Trouble) -> End {
+        End {
+            trouble,
+            is_changed: false,
+        }
+    }
+}
+
+/// What an attempt that was ended from outside answers.
+pub(crate) fn stopped(why: &str, maybe_written: bool) -> Outcome {
+    let failure = Failure::new(Class::Cancelled, why);
+    Outcome::retry(if maybe_written {
+        failure.maybe_written()
+    } else {
+        failure
+    })
+}

@@ -42,12 +42,15 @@ impl MariaDb {
 
         let port = Port::free();
         let socket = format!("--socket={}", folder.path().join("m.sock").display());
+        // A server that starts removes what others seem to have left in a shared one.
+        let temporary = folder.make("tmp");
         let mut all = vec![
             "--no-defaults".to_owned(),
             data,
             socket.clone(),
             format!("--port={}", port.number()),
             "--bind-address=127.0.0.1".to_owned(),
+            format!("--tmpdir={}", temporary.display()),
             // What a crash of the machine would do is not tested.
             "--innodb-flush-log-at-trx-commit=2".to_owned(),
         ];

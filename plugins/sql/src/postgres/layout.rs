@@ -124,36 +124,15 @@ fn form(oid: u32, modifier: i32) -> Option<(Kind, Form)> {
 
 /// The statements that make the table, where there is none.
 pub(super) fn create(wanted: &Wanted, index_time: bool) -> String {
-    let columns: Vec<_> = wanted
-        .columns
-        .iter()
-        .map(|column| {
-            let kind = column.declared.as_deref().unwrap_or({
-                match column.part.nature() {
-                    Nature::Time => "timestamptz",
-                    Nature::Json => "jsonb",
-                    Nature::Integer => "integer",
-                    Nature::Text | Nature::Id | Nature::Any => "text",
-                }
-            });
-            let key = wanted.idempotent && column.part == Part::RecordId;
-            let rest = match (key, column.part.is_always_there()) {
-                (true, _) => " PRIMARY KEY",
-                (false, true) => " NOT NULL",
-                (false, false) => "",
-            };
-            format!("{} {kind}{rest}", quoted(&column.name, '"'))
-        })
-        .collect();
-    let table = wanted.quoted('"');
-    let mut sql = format!(
-        "CREATE TABLE IF NOT EXISTS {table} ({});",
-        columns.join(", ")
-    );
-    if let (true, Some(column)) = (index_time, wanted.column_of(&Part::Time)) {
-        let name = quoted(&format!("{}_time", wanted.name), '"');
-        let at = quoted(column, '"');
-        sql = format!("{sql} CREATE INDEX IF NOT EXISTS {name} ON {table} ({at});");
+    let kind = |part: &Part| match part.nature() {
+        Nature::Time => "timestamptz",
+        Nature::Json => "jsonb",
+        Nature::Integer => "integer",
+        Nature::Text | Nature::Id | Nature::Any => "text",
+    };
+    let mut sql = wanted.definition('"', kind, None);
+    if index_time {
+        sql = format!("{sql}; {}", wanted.time_index('"', &wanted.quoted('"')));
     }
     sql
 }

@@ -28,7 +28,7 @@ use crate::config::{Config, TlsMode};
 use crate::table::{Wanted, quoted};
 use crate::target::{self, PRUNE_ROWS};
 use crate::tls;
-use crate::trouble::{Cause, Trouble};
+use crate::trouble::{Cause, End, Trouble, stopped};
 use connector::Connector;
 use session::Session;
 
@@ -140,21 +140,7 @@ impl Postgres {
     pub(crate) async fn deliver(&self, batch: &Batch, attempt: &Attempt) -> Outcome {
         let view = batch.view();
         let records: Vec<_> = view.records().collect();
-        let statement_timeout = self.statement_timeout.unwrap_or(Duration::MAX);
-        let end = Instant::now().checked_add(statement_timeout);
-        let stopped = async {
-            let late = async {
-                match end {
-                    Some(end) => tokio::time::sleep_until(end.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = attempt.cancelled() => "the attempt was cancelled",
-                () = late => "the batch took longer than `statement_timeout`",
-            }
-        };
-        let mut stopped = pin!(stopped);
+        let mut stop = pin!(target::stop(attempt, self.statement_timeout));
         // A second round where the first met a connection, or a table, that is not what it was.
         let mut rounds = 1;
         loop {
@@ -163,20 +149,20 @@ impl Postgres {
                     Ok(session) => session,
                     Err(trouble) => return trouble.outcome(),
                 },
-                why = &mut stopped => return stop(why, false),
+                why = &mut stop => return stopped(why, false),
             };
             let committing = AtomicBool::new(false);
             let written = {
                 let mut work = pin!(self.write(&session, &records, &committing));
                 tokio::select! {
                     written = &mut work => written,
-                    why = &mut stopped => match self.cancel(&session, work.as_mut()).await {
+                    why = &mut stop => match self.cancel(&session, work.as_mut()).await {
                         Some(Ok(rejected)) => Ok(rejected),
                         // It has ended with an answer that is no commit, so nothing is there.
                         Some(Err(end)) if end.trouble.cause != Cause::Connection => {
-                            return stop(why, false);
+                            return stopped(why, false);
                         }
-                        _ => return stop(why, committing.load(Ordering::Acquire)),
+                        _ => return stopped(why, committing.load(Ordering::Acquire)),
                     },
                 }
             };
@@ -336,30 +322,4 @@ impl Postgres {
     fn idle(&self) -> MutexGuard<'_, Vec<Session>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// How a round ended that wrote nothing.
-struct End {
-    trouble: Trouble,
-    /// The table is not what it was when the connection was made.
-    is_changed: bool,
-}
-
-impl From<Trouble> for End {
-    fn from(trouble: Trouble) -> End {
-        End {
-            trouble,
-            is_changed: false,
-        }
-    }
-}
-
-/// What an attempt that was ended from outside answers.
-fn stop(why: &str, maybe_written: bool) -> Outcome {
-    let failure = Failure::new(Class::Cancelled, why);
-    Outcome::retry(if maybe_written {
-        failure.maybe_written()
-    } else {
-        failure
-    })
 }

@@ -127,42 +127,17 @@ fn is_unique(connection: &Connection, wanted: &Wanted) -> rusqlite::Result<bool>
 
 /// The statements that make the table, where there is none.
 pub(crate) fn create(wanted: &Wanted, index_time: bool) -> String {
-    let columns: Vec<_> = wanted
-        .columns
-        .iter()
-        .map(|column| {
-            let kind = column.declared.as_deref().unwrap_or({
-                match column.part.nature() {
-                    Nature::Text | Nature::Id | Nature::Time | Nature::Json => "TEXT",
-                    Nature::Integer => "INTEGER",
-                    Nature::Any if is_trace(&column.part) => "TEXT",
-                    Nature::Any => "",
-                }
-            });
-            let key = wanted.idempotent && column.part == Part::RecordId;
-            let rest = match (key, column.part.is_always_there()) {
-                (true, _) => " NOT NULL PRIMARY KEY",
-                (false, true) => " NOT NULL",
-                (false, false) => "",
-            };
-            format!("{} {kind}{rest}", quoted(&column.name, '"'))
-        })
-        .collect();
-    let table = wanted.quoted('"');
-    let mut sql = format!(
-        "CREATE TABLE IF NOT EXISTS {table} ({});",
-        columns.join(", ")
-    );
-    if let (true, Some(column)) = (index_time, wanted.column_of(&Part::Time)) {
-        let name = quoted(&format!("{}_time", wanted.name), '"');
-        let at = quoted(column, '"');
-        let on = quoted(&wanted.name, '"');
-        sql = format!("{sql} CREATE INDEX IF NOT EXISTS {name} ON {on} ({at});");
+    let kind = |part: &Part| match part.nature() {
+        Nature::Integer => "INTEGER",
+        Nature::Any if !part.is_trace() => "",
+        _ => "TEXT",
+    };
+    let mut sql = wanted.definition('"', kind, None);
+    if index_time {
+        sql = format!(
+            "{sql}; {}",
+            wanted.time_index('"', &quoted(&wanted.name, '"'))
+        );
     }
     sql
-}
-
-/// The keys of the documented table that have a column.
-pub(crate) fn is_trace(part: &Part) -> bool {
-    matches!(part, Part::Field(key) if key == "trace_id" || key == "span_id")
 }
