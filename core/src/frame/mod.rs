@@ -76,6 +76,8 @@ pub mod flags {
     pub const OBSERVED: u16 = 0x40;
     /// The frame says more of its origin than the kind.
     pub const ORIGIN: u16 = 0x80;
+    /// All that announce a section.
+    pub(super) const SECTIONS: u16 = LOGGER | MESSAGE | ARGS | ERROR | OBSERVED | ORIGIN;
     /// The error has addresses where its backtrace will be: in a ring only, never in a frame.
     #[doc(hidden)]
     pub const BACKTRACE: u16 = 256;

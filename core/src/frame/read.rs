@@ -1,11 +1,11 @@
 //! Reading a batch: nothing is copied, and nothing in the bytes can make it panic.
 
 use super::flags;
-use super::{FIXED_LEN, FRAME_VERSION, HEADER_LEN, MAGIC, Origin, OriginKind, Record, RecordId};
-use crate::delivery::Class;
+use super::record::{Record, word};
+use super::{FIXED_LEN, FRAME_VERSION, HEADER_LEN, MAGIC};
 use crate::error::Error;
 use crate::level::Level;
-use crate::value::{self, Timestamp, Value};
+use crate::value;
 
 /// A batch of records, borrowed from its bytes.
 #[derive(Debug)]
@@ -121,7 +121,11 @@ impl<'a> Batch<'a> {
 
     /// The records, in order.
     pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
-        self.raw_frames().filter_map(|frame| self.record(frame))
+        Records {
+            batch: self,
+            rest: self.frames,
+            left: self.count,
+        }
     }
 
     /// The record at this position, from 0. Steps over those before it.
@@ -142,71 +146,26 @@ impl<'a> Batch<'a> {
         self.raw_frames().map(|frame| frame.len() + 4).sum()
     }
 
+    #[inline]
     fn record<'b>(&'b self, frame: &'a [u8]) -> Option<Record<'b>>
     where
         'a: 'b,
     {
-        let (fixed, mut rest) = frame.split_first_chunk::<FIXED_LEN>()?;
-        let word = |at: usize| {
-            u32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]])
-        };
-        let bits = u16::from_le_bytes([fixed[0], fixed[1]]);
-        let (id_bytes, time_bytes) = (fixed.get(28..52)?, fixed.get(20..28)?);
-        let mut record = Record {
-            bits,
+        let (fixed, sections) = frame.split_first_chunk::<FIXED_LEN>()?;
+        let word = |at| word(fixed, at);
+        let record = Record {
+            fixed,
             level: Level::from_code(fixed[2])?,
-            origin: Origin {
-                kind: OriginKind::from_code(fixed[3]),
-                ..Origin::SERVICE
-            },
             site: at(&self.sites, word(4)),
             logger: at(&self.loggers, word(8)).copied().unwrap_or_default(),
-            thread: at(&self.threads, word(12)).copied(),
-            generation: word(16),
-            time: Timestamp::from_nanos(i64::from_le_bytes(time_bytes.try_into().ok()?)),
-            id: RecordId {
-                epoch: u128::from_le_bytes(id_bytes.get(..16)?.try_into().ok()?),
-                sequence: u64::from_le_bytes(id_bytes.get(16..)?.try_into().ok()?),
-            },
-            observed: None,
-            literal: None,
-            args: None,
-            error: None,
-            payload: &[],
-            values: &[],
+            thread: at(&self.threads, word(12)),
+            sections,
+            values: sections,
         };
-        if bits & flags::OBSERVED != 0 {
-            let nanos = i64::from_le_bytes(array(&mut rest)?);
-            record.observed = Some(Timestamp::from_nanos(nanos));
+        if record.flags() & flags::SECTIONS == 0 {
+            return Some(record);
         }
-        if bits & flags::ORIGIN != 0 {
-            let target = value::take_text(&mut rest)?;
-            let [class] = array(&mut rest)?;
-            record.origin.target = (!target.is_empty()).then_some(target);
-            record.origin.class = (class != u8::MAX).then(|| Class::from_code(class));
-            record.origin.attempts = u32::from_le_bytes(array(&mut rest)?);
-        }
-        record.payload = rest;
-        if bits & flags::LOGGER != 0 {
-            record.logger = value::take_text(&mut rest)?;
-        }
-        if bits & flags::MESSAGE != 0 {
-            record.literal = Some(value::take_text(&mut rest)?);
-        }
-        if bits & flags::ARGS != 0 {
-            match value::take(&mut rest)? {
-                Value::List(list) => record.args = Some(list),
-                _ => return None,
-            }
-        }
-        if bits & flags::ERROR != 0 {
-            match value::take(&mut rest)? {
-                Value::Error(error) => record.error = Some(error),
-                _ => return None,
-            }
-        }
-        record.values = rest;
-        Some(record)
+        record.with_sections()
     }
 
     /// Makes sure that [`Batch::record`] and everything that a [`Record`] gives out may read `frame`.
@@ -216,8 +175,7 @@ impl<'a> Batch<'a> {
         let mut rest = &frame[FIXED_LEN..];
         let bits = u16::from_le_bytes([fixed[0], fixed[1]]);
         let reference = |at: usize, count: usize| {
-            let value =
-                u32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
+            let value = word(fixed, at);
             if value as usize > count {
                 return Err(Error::frame("a frame refers to what the dictionary lacks"));
             }
@@ -251,6 +209,29 @@ impl<'a> Batch<'a> {
             value::check(&mut rest, 0)?;
         }
         self.record(frame).map(drop).ok_or_else(damaged)
+    }
+}
+
+struct Records<'b, 'a> {
+    batch: &'b Batch<'a>,
+    rest: &'a [u8],
+    left: u32,
+}
+
+impl<'b> Iterator for Records<'b, '_> {
+    type Item = Record<'b>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Record<'b>> {
+        while self.left > 0 {
+            self.left -= 1;
+            // A frame that cannot be read is passed over.
+            let record = self.batch.record(sized(&mut self.rest)?);
+            if record.is_some() {
+                return record;
+            }
+        }
+        None
     }
 }
 
@@ -318,6 +299,7 @@ fn array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*head)
 }
 
+#[inline]
 fn sized<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let len = u32::from_le_bytes(array(rest)?) as usize;
     let (head, tail) = rest.split_at_checked(len)?;
@@ -331,6 +313,7 @@ fn whole_text(bytes: &[u8]) -> Option<&str> {
 }
 
 /// What a reference, counted from 1, stands for.
+#[inline]
 fn at<T>(items: &[T], reference: u32) -> Option<&T> {
     items.get((reference as usize).checked_sub(1)?)
 }

@@ -1,44 +1,100 @@
 //! One record of a batch, borrowed from its bytes.
 
+use std::fmt;
+
 use super::read::Site;
-use super::{Message, Origin, RecordId, flags};
+use super::{FIXED_LEN, Message, Origin, OriginKind, RecordId, flags};
+use crate::delivery::Class;
 use crate::level::Level;
 use crate::value::{self, ErrorValue, List, Timestamp, Value};
 
 /// A record, borrowed from its batch.
-#[derive(Clone, Copy, Debug)]
+///
+/// It is read as far as most readers need it; what few records have is looked for when it is asked
+/// for.
+#[derive(Clone, Copy)]
 pub struct Record<'a> {
-    pub(super) bits: u16,
+    pub(super) fixed: &'a [u8; FIXED_LEN],
     pub(super) level: Level,
-    pub(super) origin: Origin<'a>,
     pub(super) site: Option<&'a Site<'a>>,
     pub(super) logger: &'a str,
-    pub(super) thread: Option<(u64, &'a str)>,
-    pub(super) generation: u32,
-    pub(super) time: Timestamp,
-    pub(super) id: RecordId,
-    pub(super) observed: Option<Timestamp>,
-    pub(super) literal: Option<&'a str>,
-    pub(super) args: Option<List<'a>>,
-    pub(super) error: Option<ErrorValue<'a>>,
-    pub(super) payload: &'a [u8],
+    pub(super) thread: Option<&'a (u64, &'a str)>,
+    /// All that stands behind the fixed part.
+    pub(super) sections: &'a [u8],
+    /// What stands behind the sections that the flags announce.
     pub(super) values: &'a [u8],
 }
 
+/// The flags that announce sections, in the order of those.
+const SECTIONS: [u16; 6] = [
+    flags::OBSERVED,
+    flags::ORIGIN,
+    flags::LOGGER,
+    flags::MESSAGE,
+    flags::ARGS,
+    flags::ERROR,
+];
+
 impl<'a> Record<'a> {
+    /// Finds what stands where; `None` if what the flags announce is not there.
+    pub(super) fn with_sections(mut self) -> Option<Self> {
+        let mut rest = self.sections;
+        for flag in SECTIONS {
+            if self.flags() & flag == 0 {
+                continue;
+            }
+            match flag {
+                flags::LOGGER => self.logger = value::take_text(&mut rest)?,
+                flags::ARGS => match value::take(&mut rest)? {
+                    Value::List(_) => {}
+                    _ => return None,
+                },
+                flags::ERROR => match value::take(&mut rest)? {
+                    Value::Error(_) => {}
+                    _ => return None,
+                },
+                other => step_over(other, &mut rest)?,
+            }
+        }
+        self.values = rest;
+        Some(self)
+    }
+
+    /// The bytes from the section of this flag on, if the record has it.
+    fn section(&self, flag: u16) -> Option<&'a [u8]> {
+        (self.flags() & flag != 0).then(|| self.from(flag))
+    }
+
+    /// The bytes from where the section of this flag stands, or would.
+    fn from(&self, flag: u16) -> &'a [u8] {
+        let mut rest = self.sections;
+        for before in SECTIONS.into_iter().take_while(|before| *before != flag) {
+            if self.flags() & before != 0 && step_over(before, &mut rest).is_none() {
+                return &[];
+            }
+        }
+        rest
+    }
+
     /// Its identity.
+    #[inline]
     pub fn id(&self) -> RecordId {
-        self.id
+        RecordId {
+            epoch: u128::from(self.long(28)) | u128::from(self.long(36)) << 64,
+            sequence: self.long(44),
+        }
     }
 
     /// When it was logged.
+    #[inline]
     pub fn time(&self) -> Timestamp {
-        self.time
+        Timestamp::from_nanos(self.long(20) as i64)
     }
 
     /// When it was read, for a record that comes from elsewhere.
     pub fn observed(&self) -> Option<Timestamp> {
-        self.observed
+        let nanos = self.section(flags::OBSERVED)?.first_chunk()?;
+        Some(Timestamp::from_nanos(i64::from_le_bytes(*nanos)))
     }
 
     /// Its severity.
@@ -58,7 +114,7 @@ impl<'a> Record<'a> {
 
     /// The message's template, for a record of a macro with a literal one.
     pub fn template(&self) -> Option<&'a str> {
-        match self.literal {
+        match self.literal() {
             Some(_) => None,
             None => self.site.map(|site| site.template),
         }
@@ -66,16 +122,18 @@ impl<'a> Record<'a> {
 
     /// The message, for a record whose text is not a template.
     pub fn literal(&self) -> Option<&'a str> {
-        match (self.literal, self.site) {
-            (None, None) => Some(""),
-            (literal, _) => literal,
+        match self.section(flags::MESSAGE) {
+            Some(mut section) => value::take_text(&mut section),
+            None if self.site.is_none() => Some(""),
+            None => None,
         }
     }
 
     /// The positional arguments.
     pub fn args(&self) -> impl Iterator<Item = Value<'a>> + use<'a> {
-        let listed = self.args.map(|list| list.iter());
-        let count = match (self.args, self.site) {
+        let list = self.list();
+        let listed = list.map(|list| list.iter());
+        let count = match (list, self.site) {
             (None, Some(site)) => usize::from(site.arguments),
             _ => 0,
         };
@@ -107,7 +165,10 @@ impl<'a> Record<'a> {
 
     /// The error that the record tells of.
     pub fn error(&self) -> Option<ErrorValue<'a>> {
-        self.error
+        match value::take(&mut self.section(flags::ERROR)?)? {
+            Value::Error(error) => Some(error),
+            _ => None,
+        }
     }
 
     /// The Rust module that logged.
@@ -122,32 +183,49 @@ impl<'a> Record<'a> {
 
     /// The name of the thread that logged; empty for one without a name.
     pub fn thread(&self) -> Option<&'a str> {
-        self.thread.map(|(_, name)| name)
+        self.thread.map(|(_, name)| *name)
     }
 
     /// The thread's id, unique in its process.
     pub fn thread_id(&self) -> Option<u64> {
-        self.thread.map(|(id, _)| id)
+        self.thread.map(|(id, _)| *id)
     }
 
     /// The generation of the configuration that routed it.
     pub fn generation(&self) -> u32 {
-        self.generation
+        word(self.fixed, 16)
     }
 
     /// Who made it, and which target gave it up.
     pub fn origin(&self) -> Origin<'a> {
-        self.origin
+        let kind = self.origin_kind();
+        self.section(flags::ORIGIN)
+            .and_then(|section| read_origin(kind, section))
+            .unwrap_or(Origin {
+                kind,
+                ..Origin::SERVICE
+            })
+    }
+
+    fn origin_kind(&self) -> OriginKind {
+        OriginKind::from_code(self.fixed[3])
     }
 
     /// Whether it was cut to the bound on a record's size.
     pub fn is_truncated(&self) -> bool {
-        self.bits & flags::TRUNCATED != 0
+        self.flags() & flags::TRUNCATED != 0
     }
 
     /// Its [`flags`].
+    #[inline]
     pub fn flags(&self) -> u16 {
-        self.bits
+        u16::from_le_bytes([self.fixed[0], self.fixed[1]])
+    }
+
+    /// Eight bytes of the fixed part.
+    #[inline]
+    fn long(&self, at: usize) -> u64 {
+        u64::from(word(self.fixed, at)) | u64::from(word(self.fixed, at + 4)) << 32
     }
 
     /// A name for its call site that holds across batches and processes, for what renderers keep.
@@ -158,7 +236,19 @@ impl<'a> Record<'a> {
 
     /// The bytes that the logging thread wrote.
     pub fn payload(&self) -> &'a [u8] {
-        self.payload
+        self.from(flags::LOGGER)
+    }
+
+    /// Whether it has nothing beside message, arguments and data to tell: it was made here and now,
+    /// is whole, and tells of no error.
+    pub(crate) fn is_plain(&self) -> bool {
+        let more = flags::ERROR | flags::TRUNCATED | flags::OBSERVED | flags::ORIGIN;
+        self.flags() & more == 0 && self.origin_kind() == OriginKind::Service
+    }
+
+    /// How many positional arguments its call site has.
+    pub(crate) fn site_arguments(&self) -> u16 {
+        self.site.map_or(0, |site| site.arguments)
     }
 
     /// The template of its call site, whether or not this record's message is made of it.
@@ -182,9 +272,17 @@ impl<'a> Record<'a> {
         values
     }
 
+    /// The positional arguments that stand in place of the call site's.
+    fn list(&self) -> Option<List<'a>> {
+        match value::take(&mut self.section(flags::ARGS)?)? {
+            Value::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
     /// The positional argument at this place, from 0.
     pub(crate) fn argument(&self, place: usize) -> Option<Value<'a>> {
-        match (self.args, self.site) {
+        match (self.list(), self.site) {
             (Some(list), _) => list.iter().nth(place),
             (None, Some(site)) if place < usize::from(site.arguments) => {
                 let mut values = self.values;
@@ -202,6 +300,49 @@ impl<'a> Record<'a> {
     }
 
     pub(super) fn thread_parts(&self) -> Option<(u64, &'a str)> {
-        self.thread
+        self.thread.copied()
     }
+}
+
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("id", &self.id())
+            .field("time", &self.time())
+            .field("level", &self.level)
+            .field("logger", &self.logger)
+            .field("message", &self.message().to_string())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Steps over the section of this flag.
+fn step_over(flag: u16, rest: &mut &[u8]) -> Option<()> {
+    match flag {
+        flags::OBSERVED => *rest = rest.get(8..)?,
+        flags::ORIGIN => {
+            value::take_text(rest)?;
+            *rest = rest.get(5..)?;
+        }
+        flags::ARGS | flags::ERROR => value::skip(rest)?,
+        _ => drop(value::take_text(rest)?),
+    }
+    Some(())
+}
+
+fn read_origin(kind: OriginKind, mut section: &[u8]) -> Option<Origin<'_>> {
+    let target = value::take_text(&mut section)?;
+    let [class, attempts @ ..] = section.first_chunk::<5>()?;
+    Some(Origin {
+        kind,
+        target: (!target.is_empty()).then_some(target),
+        class: (*class != u8::MAX).then(|| Class::from_code(*class)),
+        attempts: u32::from_le_bytes(*attempts),
+    })
+}
+
+/// Four bytes of a frame's fixed part.
+#[inline]
+pub(super) fn word(fixed: &[u8; FIXED_LEN], at: usize) -> u32 {
+    u32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]])
 }

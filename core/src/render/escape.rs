@@ -5,6 +5,8 @@
 //! separators, and the marks that reorder how text is displayed; inside quotes also `"` and `\`.
 //! What comes out of the quoted form is the content of a JSON string that parses back to the text.
 
+use super::put::{put, put_quoted};
+
 /// Appends `text`, to stand outside of quotes or between quotes that the caller writes.
 #[inline]
 pub(super) fn escape(quoted: bool, text: &str, out: &mut Vec<u8>) {
@@ -31,23 +33,56 @@ impl std::fmt::Write for Escaping<'_> {
 #[inline]
 fn escape_as<const QUOTED: bool>(text: &str, out: &mut Vec<u8>) {
     if is_clean::<QUOTED>(text.as_bytes()) {
-        out.extend_from_slice(text.as_bytes());
+        put(text.as_bytes(), out);
     } else {
         escape_parts::<QUOTED>(text.as_bytes(), out);
+    }
+}
+
+/// Appends `text` between quotes.
+#[inline]
+pub(super) fn quote(text: &str, out: &mut Vec<u8>) {
+    if is_clean::<true>(text.as_bytes()) {
+        put_quoted(text.as_bytes(), out);
+    } else {
+        out.push(b'"');
+        escape_parts::<true>(text.as_bytes(), out);
+        out.push(b'"');
     }
 }
 
 /// Whether nothing is to be escaped, as in most texts; the rest of the module finds out what.
 #[inline]
 fn is_clean<const QUOTED: bool>(bytes: &[u8]) -> bool {
-    let (words, _) = bytes.as_chunks::<8>();
-    let Some(last) = bytes.last_chunk::<8>() else {
-        return clean_until::<QUOTED>(bytes, 0) == bytes.len();
+    // The last part overlaps the one before it where the length is no multiple of theirs.
+    let Some(last) = bytes.last_chunk::<16>() else {
+        return is_clean_and_short::<QUOTED>(bytes);
     };
-    // The last eight bytes overlap the words where the length is no multiple of eight.
-    let clean = |word: &[u8; 8]| !suspicious::<QUOTED>(u64::from_le_bytes(*word));
-    words.iter().all(clean) && clean(last)
+    let clean = |part: &[u8; 16]| suspicious::<QUOTED>(*part) == 0;
+    clean(last) && (bytes.len() == 16 || bytes.as_chunks::<16>().0.iter().all(clean))
 }
+
+/// [`is_clean`] for less than sixteen bytes.
+#[inline]
+fn is_clean_and_short<const QUOTED: bool>(bytes: &[u8]) -> bool {
+    let word = |[head, last]: [u64; 2]| u128::from(head) | u128::from(last) << 64;
+    let part = if let (Some(head), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk()) {
+        word([u64::from_le_bytes(*head), u64::from_le_bytes(*last)])
+    } else if let (Some(head), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk()) {
+        let [head, last] = [*head, *last].map(|half| u64::from(u32::from_le_bytes(half)));
+        word([head | last << 32, CLEAN_WORD])
+    } else if let [first, .., last] | [first @ last] = bytes {
+        let middle = bytes[bytes.len() / 2];
+        let few = u32::from_le_bytes([*first, middle, *last, b' ']);
+        word([CLEAN_WORD << 32 | u64::from(few), CLEAN_WORD])
+    } else {
+        return true;
+    };
+    suspicious::<QUOTED>(part.to_le_bytes()) == 0
+}
+
+/// Eight bytes that are not to be escaped.
+const CLEAN_WORD: u64 = u64::from_le_bytes([b' '; 8]);
 
 fn escape_parts<const QUOTED: bool>(bytes: &[u8], out: &mut Vec<u8>) {
     let mut start = 0;
@@ -56,7 +91,7 @@ fn escape_parts<const QUOTED: bool>(bytes: &[u8], out: &mut Vec<u8>) {
         at = clean_until::<QUOTED>(bytes, at);
         let Some(byte) = bytes.get(at) else { break };
         if let Some((code, len)) = special::<QUOTED>(*byte, &bytes[at + 1..]) {
-            out.extend_from_slice(&bytes[start..at]);
+            put(&bytes[start..at], out);
             write_escape(code, out);
             at += len;
             start = at;
@@ -64,17 +99,18 @@ fn escape_parts<const QUOTED: bool>(bytes: &[u8], out: &mut Vec<u8>) {
             at += 1;
         }
     }
-    out.extend_from_slice(&bytes[start..]);
+    put(&bytes[start..], out);
 }
 
 /// Where, from `at` on, the first byte stands that may begin something to escape.
 #[inline]
 fn clean_until<const QUOTED: bool>(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        if suspicious::<QUOTED>(u64::from_le_bytes(*chunk)) {
-            break;
+    while let Some(part) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let found = suspicious::<QUOTED>(*part);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize;
         }
-        at += 8;
+        at += 16;
     }
     while let Some(byte) = bytes.get(at) {
         match CLASSES[usize::from(*byte)] {
@@ -86,19 +122,42 @@ fn clean_until<const QUOTED: bool>(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Whether one of eight bytes is not plain ASCII, or has to be escaped.
+/// Which of sixteen bytes may begin something to escape: a bit for each, the first the lowest.
+#[cfg(target_arch = "x86_64")]
 #[inline]
-fn suspicious<const QUOTED: bool>(word: u64) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    // Exact as a whole: a borrow reaches only bytes above one that is itself below the bound.
-    let below = |word: u64, bound: u8| word.wrapping_sub(ONES * bound as u64) & !word & HIGH;
-    let is = |byte: u8| below(word ^ (ONES * byte as u64), 1);
-    let mut found = (word & HIGH) | below(word, 0x20) | is(0x7f);
-    if QUOTED {
-        found |= is(b'"') | is(b'\\');
+fn suspicious<const QUOTED: bool>(part: [u8; 16]) -> u32 {
+    use std::arch::x86_64::{
+        __m128i, _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
+    };
+    // SAFETY: SSE2 is part of x86-64, and any sixteen bytes are a vector.
+    unsafe {
+        let part = std::mem::transmute::<[u8; 16], __m128i>(part);
+        let is = |byte: u8| _mm_cmpeq_epi8(part, _mm_set1_epi8(byte as i8));
+        let control = _mm_cmpeq_epi8(_mm_min_epu8(part, _mm_set1_epi8(0x1f)), part);
+        let leads = _mm_or_si128(is(0xc2), is(0xe2));
+        let mut found = _mm_or_si128(_mm_or_si128(control, is(0x7f)), leads);
+        if QUOTED {
+            found = _mm_or_si128(found, _mm_or_si128(is(b'"'), is(b'\\')));
+        }
+        _mm_movemask_epi8(found) as u32
     }
-    found != 0
+}
+
+/// Which of sixteen bytes may begin something to escape: a bit for each, the first the lowest.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+fn suspicious<const QUOTED: bool>(part: [u8; 16]) -> u32 {
+    bit_by_bit::<QUOTED>(part)
+}
+
+/// What [`suspicious`] finds, for processors of any kind.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+fn bit_by_bit<const QUOTED: bool>(part: [u8; 16]) -> u32 {
+    let bits = part.iter().enumerate().map(|(at, byte)| {
+        let class = CLASSES[usize::from(*byte)];
+        u32::from(class != CLEAN && (QUOTED || class != QUOTE)) << at
+    });
+    bits.sum()
 }
 
 /// What has to be escaped at a suspicious byte: the character's code and its length in bytes.
@@ -187,8 +246,8 @@ mod tests {
             let Some(c) = char::from_u32(code) else {
                 continue;
             };
-            // At every position of an eight-byte word.
-            for lead in 0..8 {
+            // At every position of sixteen bytes.
+            for lead in 0..16 {
                 let text = format!("{}{c}abcdefgh", "x".repeat(lead));
                 let line = format!("\"{}\"", quoted_text(&text));
                 assert!(!line.contains(must_not_appear), "{code:x}");
@@ -203,6 +262,27 @@ mod tests {
         assert_eq!(bare_text("say \"hi\" \\o/\n"), "say \"hi\" \\o/\\n");
         assert_eq!(quoted_text("say \"hi\" \\o/\n"), "say \\\"hi\\\" \\\\o/\\n");
         assert_eq!(bare_text("\u{1b}[31m\u{9b}0m"), "\\u001b[31m\\u009b0m");
+    }
+
+    #[test]
+    fn bytes_are_found_sixteen_at_a_time_as_they_are_one_by_one() {
+        for byte in 0..=u8::MAX {
+            for at in 0..16 {
+                let mut part = *b"abcdefghijklmnop";
+                part[at] = byte;
+                part[15 - at] = byte;
+                assert_eq!(
+                    suspicious::<true>(part),
+                    bit_by_bit::<true>(part),
+                    "{part:x?}"
+                );
+                assert_eq!(
+                    suspicious::<false>(part),
+                    bit_by_bit::<false>(part),
+                    "{part:x?}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -221,6 +301,9 @@ mod tests {
         #[test]
         fn any_text_comes_back(text in any::<String>()) {
             let line = format!("\"{}\"", quoted_text(&text));
+            let mut quoted = Vec::new();
+            quote(&text, &mut quoted);
+            prop_assert_eq!(&quoted, line.as_bytes());
             prop_assert!(!line.contains(must_not_appear));
             prop_assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
         }

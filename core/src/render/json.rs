@@ -1,8 +1,9 @@
 //! The JSON line.
 
-use super::escape::escape;
+use super::escape::{escape, quote as string};
 use super::keys::Keys;
 use super::number::{self, IdWriter, TimeWriter};
+use super::put::put;
 use super::site::{Dialect, Place, Site, Sites};
 use crate::frame::{Origin, OriginKind, Record};
 use crate::level::Level;
@@ -42,29 +43,27 @@ impl JsonLine {
 
     /// Appends `record` as one line.
     pub fn line(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let site = self.sites.of(record, &self.dialect);
-        let mut head = *b"{\"time\":\"2026-11-22T11:15:00.123456789";
-        head[9..].copy_from_slice(&self.time.local_part(record.time()));
-        out.extend_from_slice(&head);
-        out.extend_from_slice(level(record.level()));
-        escape(true, record.logger(), out);
-        out.extend_from_slice(b"\",\"message\":\"");
-        match (record.literal(), site) {
-            (None, Some(site)) => {
-                site.message(true, record, out);
-                out.push(b'"');
-                out.extend_from_slice(site.behind_message());
+        let mut start = *b"{\"time\":\"2026-11-22T11:15:00.123456789";
+        start[9..].copy_from_slice(&self.time.local_part(record.time()));
+        out.extend_from_slice(&start);
+        let mut site = self.sites.of(record, &self.dialect);
+        let whole = if let Some(site) = &mut site {
+            site.head(record, &self.dialect, out);
+            site.whole::<Json>(record, out)
+        } else {
+            self.dialect.head(record.level(), record.logger(), out);
+            None
+        };
+        let site = site.as_deref();
+        let apart = match whole {
+            Some([]) => false,
+            Some(added) => added_fields(added, record, site, Place::Line, out),
+            None => {
+                message(record, site, out);
+                fields(record, site, Place::Line, out)
             }
-            (literal, _) => {
-                escape(true, literal.unwrap_or_default(), out);
-                out.push(b'"');
-            }
-        }
-        if record.argument(0).is_some() {
-            out.extend_from_slice(b",\"args\":");
-            list(record.args(), out);
-        }
-        if fields(record, site, Place::Line, out) {
+        };
+        if apart {
             out.extend_from_slice(b",\"fields\":");
             let start = out.len();
             fields(record, site, Place::Apart, out);
@@ -72,32 +71,10 @@ impl JsonLine {
             out[start] = b'{';
             out.push(b'}');
         }
-        if let Some(told) = record.error() {
-            out.extend_from_slice(b",\"error\":");
-            error(&told, out);
+        if self.dialect.source || !record.is_plain() {
+            self.dialect.beside(record, site, out);
         }
-        if let Some(observed) = record.observed() {
-            out.extend_from_slice(b",\"observed\":");
-            timestamp(observed, out);
-        }
-        if record.origin() != Origin::SERVICE {
-            origin(record.origin(), out);
-        }
-        if record.is_truncated() {
-            out.extend_from_slice(b",\"truncated\":true");
-        }
-        if self.dialect.source {
-            out.extend_from_slice(site.map_or(b"", Site::source));
-            if let Some(thread) = record.thread() {
-                out.extend_from_slice(b",\"thread\":");
-                string(thread, out);
-            }
-        }
-        let mut tail = [0; 66];
-        tail[..14].copy_from_slice(b",\"record_id\":\"");
-        tail[14..63].copy_from_slice(&self.id.id(record.id()));
-        tail[63..].copy_from_slice(b"\"}\n");
-        out.extend_from_slice(&tail);
+        out.extend_from_slice(self.id.end(record.id()));
     }
 }
 
@@ -107,15 +84,22 @@ impl Default for JsonLine {
     }
 }
 
-/// What stands between the digits of the time and the logger's name.
-fn level(level: Level) -> &'static [u8] {
-    match level {
-        Level::Trace => b"Z\",\"level\":\"trace\",\"logger\":\"",
-        Level::Debug => b"Z\",\"level\":\"debug\",\"logger\":\"",
-        Level::Information => b"Z\",\"level\":\"info\",\"logger\":\"",
-        Level::Warning => b"Z\",\"level\":\"warning\",\"logger\":\"",
-        Level::Error => b"Z\",\"level\":\"error\",\"logger\":\"",
-        Level::Critical => b"Z\",\"level\":\"critical\",\"logger\":\"",
+/// Appends the message and what belongs to it, from behind the quote that begins it.
+fn message(record: &Record<'_>, site: Option<&Site>, out: &mut Vec<u8>) {
+    match (record.literal(), site) {
+        (None, Some(site)) => {
+            site.message(true, record, out);
+            out.push(b'"');
+            out.extend_from_slice(site.behind_message());
+        }
+        (literal, _) => {
+            escape(true, literal.unwrap_or_default(), out);
+            out.push(b'"');
+        }
+    }
+    if record.argument(0).is_some() {
+        out.extend_from_slice(b",\"args\":");
+        list(record.args(), out);
     }
 }
 
@@ -129,14 +113,24 @@ fn fields(record: &Record<'_>, site: Option<&Site>, here: Place, out: &mut Vec<u
             return apart;
         };
         if place == here {
-            out.extend_from_slice(fragment);
+            out.push(b',');
+            put(fragment, out);
             value(&content, out);
         }
         apart |= place == Place::Apart;
     }
-    if rest.is_empty() {
-        return apart;
-    }
+    added_fields(rest, record, site, here, out) || apart
+}
+
+/// [`fields`], of those behind the call site's own.
+fn added_fields(
+    mut rest: &[u8],
+    record: &Record<'_>,
+    site: Option<&Site>,
+    here: Place,
+    out: &mut Vec<u8>,
+) -> bool {
+    let mut apart = false;
     let mut seen = site.map_or_else(Keys::new, Site::seen);
     while let Some((key, content)) = take_pair(&mut rest) {
         if !seen.is_new(key, || record.fields().map(|(key, _)| key)) {
@@ -155,14 +149,28 @@ fn fields(record: &Record<'_>, site: Option<&Site>, here: Place, out: &mut Vec<u
 }
 
 /// Appends a value.
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "where the kind is known, one arm is left"
+)]
 pub(super) fn value(content: &Value<'_>, out: &mut Vec<u8>) {
+    match *content {
+        Value::I64(number) => number::integer(number, out),
+        Value::U64(number) => number::integer(number, out),
+        Value::F64(number) if number.is_finite() => number::float(number, out),
+        Value::Str(text) => string(text, out),
+        ref content => rarer(content, out),
+    }
+}
+
+#[inline(never)]
+fn rarer(content: &Value<'_>, out: &mut Vec<u8>) {
     match *content {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Bool(true) => out.extend_from_slice(b"true"),
         Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::I64(number) => number::integer(number, out),
-        Value::U64(number) => number::integer(number, out),
-        Value::F64(number) if number.is_finite() => number::float(number, out),
+        Value::I64(_) | Value::U64(_) | Value::Str(_) => value(content, out),
         Value::F64(number) if number.is_nan() => out.extend_from_slice(b"\"NaN\""),
         Value::F64(number) if number > 0.0 => out.extend_from_slice(b"\"Infinity\""),
         Value::F64(_) => out.extend_from_slice(b"\"-Infinity\""),
@@ -171,7 +179,6 @@ pub(super) fn value(content: &Value<'_>, out: &mut Vec<u8>) {
             wide(number, fits, out);
         }
         Value::U128(number) => wide(number, u64::try_from(number).is_ok(), out),
-        Value::Str(text) => string(text, out),
         Value::Bytes(bytes) => {
             out.push(b'"');
             number::base64(bytes, out);
@@ -229,14 +236,6 @@ fn enclose(start: usize, [open, close]: [u8; 2], out: &mut Vec<u8>) {
         None => out.push(open),
     }
     out.push(close);
-}
-
-#[inline]
-fn string(text: &str, out: &mut Vec<u8>) {
-    out.reserve(text.len() + 2);
-    out.push(b'"');
-    escape(true, text, out);
-    out.push(b'"');
 }
 
 fn wide(number: impl itoa::Integer, fits: bool, out: &mut Vec<u8>) {
@@ -300,8 +299,36 @@ struct Json {
     source: bool,
 }
 
+impl Json {
+    /// Appends what a line has beside message and data, and most lines have not.
+    fn beside(self, record: &Record<'_>, site: Option<&Site>, out: &mut Vec<u8>) {
+        if let Some(told) = record.error() {
+            out.extend_from_slice(b",\"error\":");
+            error(&told, out);
+        }
+        if let Some(observed) = record.observed() {
+            out.extend_from_slice(b",\"observed\":");
+            timestamp(observed, out);
+        }
+        if record.origin() != Origin::SERVICE {
+            origin(record.origin(), out);
+        }
+        if record.is_truncated() {
+            out.extend_from_slice(b",\"truncated\":true");
+        }
+        if self.source {
+            out.extend_from_slice(site.map_or(b"", Site::source));
+            if let Some(thread) = record.thread() {
+                out.extend_from_slice(b",\"thread\":");
+                string(thread, out);
+            }
+        }
+    }
+}
+
 impl Dialect for Json {
     const QUOTED: bool = true;
+    const MESSAGE_END: &'static [u8] = b"\"";
 
     fn is_taken(key: &str) -> bool {
         matches!(
@@ -325,10 +352,26 @@ impl Dialect for Json {
         )
     }
 
+    fn head(&self, level: Level, logger: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"Z\",\"level\":\"");
+        out.extend_from_slice(level.name().as_bytes());
+        out.extend_from_slice(b"\",\"logger\":");
+        string(logger, out);
+        out.extend_from_slice(b",\"message\":\"");
+    }
+
+    fn separator(_: bool) -> &'static [u8] {
+        b","
+    }
+
     fn key(&self, key: &str, out: &mut Vec<u8>) {
-        out.push(b',');
         string(key, out);
         out.push(b':');
+    }
+
+    #[inline]
+    fn value(content: &Value<'_>, out: &mut Vec<u8>) {
+        value(content, out);
     }
 
     fn behind_message(&self, template: &str, out: &mut Vec<u8>) {

@@ -27,18 +27,30 @@ pub(super) fn message(quoted: bool, record: &Record<'_>, out: &mut Vec<u8>) {
 }
 
 /// Appends a value that fills a hole.
-#[inline]
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "where the kind is known, one arm is left"
+)]
 pub(super) fn filled(quoted: bool, value: &Value<'_>, out: &mut Vec<u8>) {
     match *value {
         Value::Str(text) => escape(quoted, text, out),
         Value::I64(value) => number::integer(value, out),
         Value::U64(value) => number::integer(value, out),
+        Value::F64(number) if number::few_decimals(number, b"", out) => {}
+        _ => rarer(quoted, value, out),
+    }
+}
+
+#[inline(never)]
+fn rarer(quoted: bool, value: &Value<'_>, out: &mut Vec<u8>) {
+    match *value {
         Value::Bytes(bytes) => number::base64(bytes, out),
         Value::F64(number) => match float(number, &mut zmij::Buffer::new()) {
             Some(digits) => out.extend_from_slice(digits.as_bytes()),
             None => display(quoted, value, out),
         },
-        ref value => display(quoted, value, out),
+        _ => display(quoted, value, out),
     }
 }
 
@@ -63,7 +75,7 @@ mod tests {
         #[test]
         fn a_filled_number_reads_as_display_has_it(bits: u64, near in -1e16..1e16_f64, n: i64) {
             for value in [Value::F64(f64::from_bits(bits)), Value::F64(near), Value::F64(n as f64),
-                          Value::F64(near / 1e16), Value::I64(n), Value::U64(bits)] {
+                          Value::F64(near / 1e16), Value::F64((n % 5_000_000) as f64 / 1000.0), Value::I64(n), Value::U64(bits)] {
                 let mut out = Vec::new();
                 filled(true, &value, &mut out);
                 prop_assert_eq!(String::from_utf8(out).unwrap(), value.to_string());

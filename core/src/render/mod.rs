@@ -61,6 +61,7 @@
 //! ```
 
 mod escape;
+mod flow;
 mod json;
 mod keys;
 mod logfmt;
@@ -68,6 +69,7 @@ mod message;
 mod number;
 mod otlp;
 mod pattern;
+mod put;
 mod shape;
 mod site;
 #[cfg(test)]

@@ -5,20 +5,57 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::put::put;
 use crate::frame::RecordId;
 use crate::value::Timestamp;
 
 /// Appends an integer.
 #[inline]
 pub(super) fn integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    put(itoa::Buffer::new().format(value).as_bytes(), out);
 }
 
 /// Appends the shortest digits that read back as this number, with a fraction or an exponent; it
 /// must be finite.
 #[inline]
 pub(super) fn float(value: f64, out: &mut Vec<u8>) {
-    out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    if !few_decimals(value, b".0", out) {
+        put(zmij::Buffer::new().format_finite(value).as_bytes(), out);
+    }
+}
+
+/// Appends a number that has at most three decimals, as prices, percentages and milliseconds have:
+/// no search for the shortest digits is needed to find those. Says whether it was one. `whole` is
+/// what stands behind a number without a fraction.
+///
+/// The quotient of two whole numbers is the float next to it. So if `n / 1000` gives back the value,
+/// the digits of `n` read back as it; and as no two decimals of fifteen digits or fewer have the
+/// same float next to them, they are the shortest that do.
+#[inline(never)]
+pub(super) fn few_decimals(value: f64, whole: &[u8], out: &mut Vec<u8>) -> bool {
+    let size = value.abs();
+    // No more, so that `n` is small enough.
+    if !(0.0..4_000_000.0).contains(&size) {
+        return false;
+    }
+    let n = (size * 1000.0 + 0.5) as u32;
+    if (f64::from(n) / 1000.0).to_bits() != size.to_bits() {
+        return false;
+    }
+    if value.is_sign_negative() {
+        out.push(b'-');
+    }
+    integer(n / 1000, out);
+    let thousandths = n % 1000;
+    if thousandths == 0 {
+        put(whole, out);
+    } else {
+        let [second, third] = PAIRS[thousandths as usize % 100];
+        let digits = [b'.', b'0' + (thousandths / 100) as u8, second, third];
+        let zeros = usize::from(third == b'0') + usize::from([second, third] == *b"00");
+        put(&digits[..4 - zeros], out);
+    }
+    true
 }
 
 /// Appends a span in seconds, exact: at least one digit of fraction, at most nine.
@@ -33,11 +70,9 @@ pub(super) fn seconds(span: Duration, out: &mut Vec<u8>) {
 /// Hexadecimal digits, the highest byte first: `D` of them, twice `N`.
 #[inline]
 pub(super) fn hex<const N: usize, const D: usize>(bytes: [u8; N]) -> [u8; D] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut digits = [0; D];
     for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 0xf)];
+        pair.copy_from_slice(&HEX[usize::from(byte)]);
     }
     digits
 }
@@ -53,11 +88,14 @@ pub(super) fn base64(bytes: &[u8], out: &mut Vec<u8>) {
     debug_assert_eq!(start + written, out.len());
 }
 
+const SECOND: i64 = 1_000_000_000;
+
 /// Writes times as RFC 3339 in UTC with nanoseconds, and keeps the part down to the second, which
 /// one record in a thousand changes.
 #[derive(Debug)]
 pub(super) struct TimeWriter {
-    second: i64,
+    /// When its second began, in nanoseconds since 1970; the first of all began before they did.
+    start: i128,
     /// `2026-11-22T11:15:00.`
     text: [u8; 20],
 }
@@ -65,7 +103,7 @@ pub(super) struct TimeWriter {
 impl TimeWriter {
     pub(super) fn new() -> Self {
         TimeWriter {
-            second: 0,
+            start: 0,
             text: *b"1970-01-01T00:00:00.",
         }
     }
@@ -73,13 +111,14 @@ impl TimeWriter {
     /// `2026-11-22T11:15:00.123456789`, without the closing `Z`.
     #[inline]
     pub(super) fn local_part(&mut self, time: Timestamp) -> [u8; 29] {
-        let second = time.nanos().div_euclid(1_000_000_000);
-        if second != self.second {
-            self.set(second);
+        let mut within = i128::from(time.nanos()) - self.start;
+        if !(0..i128::from(SECOND)).contains(&within) {
+            within = i128::from(time.nanos().rem_euclid(SECOND));
+            self.set(time.nanos().div_euclid(SECOND));
         }
         let mut text = [0; 29];
         text[..20].copy_from_slice(&self.text);
-        text[20..].copy_from_slice(&nine(time.nanos().rem_euclid(1_000_000_000) as u32));
+        text[20..].copy_from_slice(&nine(within as u32));
         text
     }
 
@@ -100,17 +139,18 @@ impl TimeWriter {
         put(11, 2, time.hour().unsigned_abs().into());
         put(14, 2, time.minute().unsigned_abs().into());
         put(17, 2, time.second().unsigned_abs().into());
-        self.second = second;
+        self.start = i128::from(second) * i128::from(SECOND);
     }
 }
 
-/// Writes record ids, and keeps what all but one in 65,536 have in common with the one before.
+/// Writes the end of a JSON line, which is the record's id, and keeps what all but one in 65,536 have
+/// in common with the one before.
 #[derive(Debug)]
 pub(super) struct IdWriter {
     epoch: u128,
     /// The sequence without its low 16 bits.
     high: u64,
-    text: [u8; 49],
+    text: [u8; 66],
 }
 
 impl IdWriter {
@@ -118,27 +158,28 @@ impl IdWriter {
         IdWriter {
             epoch: 0,
             high: 0,
-            text: *b"00000000000000000000000000000000-0000000000000000",
+            text: *b",\"record_id\":\"00000000000000000000000000000000-0000000000000000\"}\n",
         }
     }
 
-    /// What the `Display` of the id writes.
+    /// What the `Display` of the id writes, in quotes, between its key and the end of the line.
     #[inline]
-    pub(super) fn id(&mut self, id: RecordId) -> [u8; 49] {
+    pub(super) fn end(&mut self, id: RecordId) -> &[u8; 66] {
         if id.epoch != self.epoch || id.sequence >> 16 != self.high {
             self.set(id);
         }
-        let mut text = self.text;
-        text[45..].copy_from_slice(&hex::<2, 4>((id.sequence as u16).to_be_bytes()));
-        text
+        let [high, low] = (id.sequence as u16).to_be_bytes();
+        self.text[59..61].copy_from_slice(&HEX[usize::from(high)]);
+        self.text[61..63].copy_from_slice(&HEX[usize::from(low)]);
+        &self.text
     }
 
     #[cold]
     fn set(&mut self, id: RecordId) {
         self.epoch = id.epoch;
         self.high = id.sequence >> 16;
-        self.text[..32].copy_from_slice(&hex::<16, 32>(id.epoch.to_be_bytes()));
-        self.text[33..].copy_from_slice(&hex::<8, 16>(id.sequence.to_be_bytes()));
+        self.text[14..46].copy_from_slice(&hex::<16, 32>(id.epoch.to_be_bytes()));
+        self.text[47..63].copy_from_slice(&hex::<8, 16>(id.sequence.to_be_bytes()));
     }
 }
 
@@ -155,6 +196,18 @@ fn nine(value: u32) -> [u8; 9] {
     digits[7..].copy_from_slice(&pair(low));
     digits
 }
+
+/// `00` to `ff`.
+static HEX: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut value = 0;
+    while value < 256 {
+        pairs[value] = [DIGITS[value >> 4], DIGITS[value & 0xf]];
+        value += 1;
+    }
+    pairs
+};
 
 /// `00` to `99`.
 static PAIRS: [[u8; 2]; 100] = {
@@ -235,7 +288,8 @@ mod tests {
             let mut writer = IdWriter::new();
             for (epoch, sequence) in ids.into_iter().flat_map(|(e, s)| [(e, s), (e, s.wrapping_add(step))]) {
                 let id = RecordId { epoch, sequence };
-                prop_assert_eq!(text(|out| out.extend_from_slice(&writer.id(id))), id.to_string());
+                let end = format!(",\"record_id\":\"{id}\"}}\n");
+                prop_assert_eq!(text(|out| out.extend_from_slice(writer.end(id))), end);
             }
         }
 
@@ -247,6 +301,15 @@ mod tests {
                 let line = text(|out| out.extend_from_slice(&writer.local_part(time))) + "Z";
                 prop_assert_eq!(line, time.to_string());
             }
+        }
+
+        #[test]
+        fn few_decimals_are_the_shortest_digits(n in -4_100_000_000..4_100_000_000_i64, by in 0..5, next in -1..=1_i64) {
+            let value = n as f64 / 10_f64.powi(by);
+            let value = f64::from_bits(value.to_bits().wrapping_add_signed(next));
+            prop_assume!(value.is_finite());
+            let mut buffer = zmij::Buffer::new();
+            prop_assert_eq!(text(|out| float(value, out)), buffer.format_finite(value));
         }
 
         #[test]

@@ -1,25 +1,38 @@
 //! What a call site contributes to every line, rendered once and kept across batches.
 
 use super::escape::escape;
+use super::flow::{Flow, FlowBuilder};
 use super::keys::Keys;
 use super::message::{filled, message, unfilled};
+use super::put::Fragments;
 use crate::frame::Record;
+use crate::level::Level;
 use crate::template::{Piece, pieces};
-use crate::value::{Value, take};
+use crate::value::{Value, skip, take};
 
 /// How many call sites are kept; a power of two.
 const SLOTS: usize = 4096;
 /// Fragments larger than this are rendered anew each time, so that what is kept stays bounded.
 const MAX_KEPT: usize = 4096;
+/// Logger names longer than this are rendered anew each time.
+const MAX_NAME: usize = 256;
 
 /// How a renderer writes the parts that do not change.
 pub(super) trait Dialect {
     /// Whether a message stands between quotes.
     const QUOTED: bool;
+    /// What ends a message.
+    const MESSAGE_END: &'static [u8];
     /// Whether a key is written elsewhere, because the record itself has a part of that name.
     fn is_taken(key: &str) -> bool;
-    /// Appends everything of a field up to its value.
+    /// Appends what stands between the time and the message.
+    fn head(&self, level: Level, logger: &str, out: &mut Vec<u8>);
+    /// What stands before a field.
+    fn separator(first: bool) -> &'static [u8];
+    /// Appends everything of a field, from there on, up to its value.
     fn key(&self, key: &str, out: &mut Vec<u8>);
+    /// Appends a field's value.
+    fn value(value: &Value<'_>, out: &mut Vec<u8>);
     /// Appends what follows the message: the template, where the line has it.
     fn behind_message(&self, template: &str, out: &mut Vec<u8>);
     /// Appends the place in the source, where the line has it.
@@ -37,6 +50,18 @@ pub(super) struct Site {
     keys: Vec<(usize, Place)>,
     key_bits: u64,
     behind_message_end: usize,
+    /// Unless a field of it stands elsewhere, or the message depends on more than its fields.
+    flow: Option<Flow>,
+    /// What stood before the message of the record before: the next one's is mostly the same.
+    head: Option<Head>,
+}
+
+#[derive(Debug)]
+struct Head {
+    level: Level,
+    logger: Box<str>,
+    bytes: Fragments,
+    end: usize,
 }
 
 /// A piece of the message.
@@ -85,7 +110,69 @@ impl Site {
         dialect.behind_message(record.site_template(), &mut site.bytes);
         site.behind_message_end = site.bytes.len();
         dialect.source(record, &mut site.bytes);
+        let is_whole = site.keys.iter().all(|(_, place)| *place == Place::Line);
+        if is_whole && !site.open_holes && record.site_arguments() == 0 {
+            site.flow = Some(site.flow::<D>());
+        }
         site
+    }
+
+    fn flow<D: Dialect>(&self) -> Flow {
+        let mut flow = FlowBuilder::default();
+        let mut start = 0;
+        for segment in &self.message {
+            match segment.hole {
+                Some(Hole::Key(place)) => flow.hole(place),
+                // There is no argument that could fill another.
+                _ => flow.text(&self.bytes[start..segment.end]),
+            }
+            start = segment.end;
+        }
+        flow.text(D::MESSAGE_END);
+        flow.text(self.behind_message());
+        for (n, (fragment, _)) in self.keys().enumerate() {
+            flow.text(D::separator(n == 0));
+            flow.text(fragment);
+            flow.field();
+        }
+        flow.finish()
+    }
+
+    /// Appends what stands between the time and the message.
+    #[inline]
+    pub(super) fn head<D: Dialect>(&mut self, record: &Record<'_>, dialect: &D, out: &mut Vec<u8>) {
+        match &self.head {
+            Some(head) if head.level == record.level() && *head.logger == *record.logger() => {
+                head.bytes.put(0, head.end, out);
+            }
+            _ => self.new_head(record, dialect, out),
+        }
+    }
+
+    #[inline(never)]
+    fn new_head<D: Dialect>(&mut self, record: &Record<'_>, dialect: &D, out: &mut Vec<u8>) {
+        let (level, logger) = (record.level(), record.logger());
+        let start = out.len();
+        dialect.head(level, logger, out);
+        if logger.len() <= MAX_NAME {
+            self.head = Some(Head {
+                level,
+                logger: logger.into(),
+                bytes: Fragments::new(&out[start..]),
+                end: out.len() - start,
+            });
+        }
+    }
+
+    /// Appends the record from its message to the last of its call site's fields, if it is one that
+    /// needs no closer look; returns what its payload has behind those.
+    #[inline]
+    pub(super) fn whole<'a, D: Dialect>(
+        &self,
+        record: &Record<'a>,
+        out: &mut Vec<u8>,
+    ) -> Option<&'a [u8]> {
+        self.flow.as_ref()?.write::<D>(record, out)
     }
 
     fn read_template<D: Dialect>(&mut self, record: &Record<'_>) {
@@ -178,9 +265,10 @@ impl Site {
     }
 }
 
+/// The value at this place, from 0.
 fn value_at(mut values: &[u8], place: usize) -> Option<Value<'_>> {
     for _ in 0..place {
-        take(&mut values)?;
+        skip(&mut values)?;
     }
     take(&mut values)
 }
@@ -198,7 +286,7 @@ type Kept = ((u128, u32), Box<Site>);
 impl Sites {
     /// The fragments of the record's call site; `None` for a record without one.
     #[inline]
-    pub(super) fn of(&mut self, record: &Record<'_>, dialect: &impl Dialect) -> Option<&Site> {
+    pub(super) fn of(&mut self, record: &Record<'_>, dialect: &impl Dialect) -> Option<&mut Site> {
         let key = record.call_site_key()?;
         if self.slots.is_empty() {
             self.slots.resize_with(SLOTS, || None);
@@ -207,13 +295,13 @@ impl Sites {
         // before there are more of them than slots.
         let slot = &mut self.slots[key.1 as usize % SLOTS];
         if slot.as_ref().is_some_and(|(known, _)| *known == key) {
-            return slot.as_ref().map(|(_, site)| &**site);
+            return slot.as_mut().map(|(_, site)| &mut **site);
         }
         let site = Site::new(record, dialect);
         if site.bytes.len() > MAX_KEPT {
             *self.large = site;
-            return Some(&self.large);
+            return Some(&mut self.large);
         }
-        Some(&slot.insert((key, Box::new(site))).1)
+        Some(&mut slot.insert((key, Box::new(site))).1)
     }
 }

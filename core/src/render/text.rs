@@ -5,6 +5,7 @@ use super::json;
 use super::keys::Keys;
 use super::message::filled;
 use super::number::{self, TimeWriter};
+use super::put::put;
 use super::site::{Dialect, Place, Site, Sites};
 use crate::frame::{Origin, OriginKind, Record};
 use crate::level::Level;
@@ -43,42 +44,36 @@ impl TextLine {
 
     /// Appends `record` as one line.
     pub fn line(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let site = self.sites.of(record, &self.dialect);
         let style = self.dialect.style;
-        out.extend_from_slice(style.dim);
+        put(style.dim, out);
         out.extend_from_slice(&self.time.local_part(record.time()));
-        out.push(b'Z');
-        out.extend_from_slice(style.plain);
-        out.push(b' ');
-        out.extend_from_slice(style.levels[record.level().index()]);
-        out.extend_from_slice(level(record.level()));
-        out.extend_from_slice(style.plain);
-        out.push(b' ');
-        out.extend_from_slice(style.logger);
-        escape(false, record.logger(), out);
-        out.extend_from_slice(style.plain);
-        out.extend_from_slice(b"  ");
-        match (record.literal(), site) {
-            (None, Some(site)) => site.message(false, record, out),
-            (literal, _) => escape(false, literal.unwrap_or_default(), out),
-        }
-        let mut pairs = Pairs {
-            style,
-            any: false,
-            out,
+        let mut site = self.sites.of(record, &self.dialect);
+        let whole = if let Some(site) = &mut site {
+            site.head(record, &self.dialect, out);
+            site.whole::<Text>(record, out)
+        } else {
+            self.dialect.head(record.level(), record.logger(), out);
+            None
         };
-        if record.argument(0).is_some() {
-            json::list(record.args(), pairs.next("args"));
+        let site = site.as_deref();
+        let any = whole.is_some() && site.is_some_and(|site| site.keys().next().is_some());
+        let mut pairs = Pairs { style, any, out };
+        match whole {
+            Some([]) => {}
+            Some(added) => added_fields(added, record, site, &mut pairs),
+            None => {
+                match (record.literal(), site) {
+                    (None, Some(site)) => site.message(false, record, pairs.out),
+                    (literal, _) => escape(false, literal.unwrap_or_default(), pairs.out),
+                }
+                if record.argument(0).is_some() {
+                    json::list(record.args(), pairs.next("args"));
+                }
+                fields(record, site, &mut pairs);
+            }
         }
-        fields(record, site, &mut pairs);
-        if let Some(told) = record.error() {
-            error(&told, &mut pairs);
-        }
-        if record.origin() != Origin::SERVICE {
-            origin(record.origin(), &mut pairs);
-        }
-        if record.is_truncated() {
-            pairs.next("truncated").extend_from_slice(b"true");
+        if !record.is_plain() {
+            beside(record, &mut pairs);
         }
         out.push(b'\n');
     }
@@ -148,9 +143,8 @@ impl Pairs<'_> {
     }
 
     fn separate(&mut self) {
-        let space: &[u8] = if self.any { b" " } else { b"  " };
+        put(Text::separator(!self.any), self.out);
         self.any = true;
-        self.out.extend_from_slice(space);
     }
 }
 
@@ -162,13 +156,15 @@ fn fields(record: &Record<'_>, site: Option<&Site>, pairs: &mut Pairs<'_>) {
         };
         if place != Place::Nowhere {
             pairs.separate();
-            pairs.out.extend_from_slice(fragment);
+            put(fragment, pairs.out);
             value(&content, pairs.out);
         }
     }
-    if rest.is_empty() {
-        return;
-    }
+    added_fields(rest, record, site, pairs);
+}
+
+/// [`fields`], of those behind the call site's own.
+fn added_fields(mut rest: &[u8], record: &Record<'_>, site: Option<&Site>, pairs: &mut Pairs<'_>) {
     let mut seen = site.map_or_else(Keys::new, Site::seen);
     while let Some((key, content)) = take_pair(&mut rest) {
         if seen.is_new(key, || record.fields().map(|(key, _)| key)) {
@@ -177,6 +173,20 @@ fn fields(record: &Record<'_>, site: Option<&Site>, pairs: &mut Pairs<'_>) {
     }
 }
 
+/// Appends what a line has beside message and data, and most lines have not.
+fn beside(record: &Record<'_>, pairs: &mut Pairs<'_>) {
+    if let Some(told) = record.error() {
+        error(&told, pairs);
+    }
+    if record.origin() != Origin::SERVICE {
+        origin(record.origin(), pairs);
+    }
+    if record.is_truncated() {
+        pairs.next("truncated").extend_from_slice(b"true");
+    }
+}
+
+#[inline]
 fn value(content: &Value<'_>, out: &mut Vec<u8>) {
     match content {
         Value::Str(text) => word(text, out),
@@ -237,9 +247,29 @@ struct Text {
 
 impl Dialect for Text {
     const QUOTED: bool = false;
+    const MESSAGE_END: &'static [u8] = b"";
 
     fn is_taken(_: &str) -> bool {
         false
+    }
+
+    fn head(&self, record_level: Level, logger: &str, out: &mut Vec<u8>) {
+        let style = self.style;
+        out.push(b'Z');
+        out.extend_from_slice(style.plain);
+        out.push(b' ');
+        out.extend_from_slice(style.levels[record_level.index()]);
+        out.extend_from_slice(level(record_level));
+        out.extend_from_slice(style.plain);
+        out.push(b' ');
+        out.extend_from_slice(style.logger);
+        escape(false, logger, out);
+        out.extend_from_slice(style.plain);
+        out.extend_from_slice(b"  ");
+    }
+
+    fn separator(first: bool) -> &'static [u8] {
+        if first { b"  " } else { b" " }
     }
 
     fn key(&self, key: &str, out: &mut Vec<u8>) {
@@ -247,6 +277,11 @@ impl Dialect for Text {
         word(key, out);
         out.extend_from_slice(b"=");
         out.extend_from_slice(self.style.plain);
+    }
+
+    #[inline]
+    fn value(content: &Value<'_>, out: &mut Vec<u8>) {
+        value(content, out);
     }
 
     fn behind_message(&self, _: &str, _: &mut Vec<u8>) {}

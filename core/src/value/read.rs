@@ -208,6 +208,33 @@ pub(crate) fn take<'a>(input: &mut &'a [u8]) -> Option<Value<'a>> {
     })
 }
 
+/// [`take`], with what is done with the value: for most kinds that is decided by its tag at once,
+/// where `each` is made for it.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "`each` must become part of it")]
+pub(crate) fn take_with<'a, R>(
+    input: &mut &'a [u8],
+    each: impl FnOnce(&Value<'a>) -> R,
+) -> Option<R> {
+    let (tag, mut rest) = input.split_first()?;
+    let value = match *tag {
+        tag::I64 => each(&Value::I64(i64::from_le_bytes(take_array(&mut rest)?))),
+        tag::U64 => each(&Value::U64(u64::from_le_bytes(take_array(&mut rest)?))),
+        tag::F64 => each(&Value::F64(f64::from_le_bytes(take_array(&mut rest)?))),
+        tag::STR => each(&Value::Str(trusted_text(take_sized(&mut rest)?))),
+        _ => return Some(each(&take(input)?)),
+    };
+    *input = rest;
+    Some(value)
+}
+
+/// Steps over the next value, on the terms of [`take`].
+#[inline]
+pub(crate) fn skip(input: &mut &[u8]) -> Option<()> {
+    let tag = take_array::<1>(input)?[0];
+    take_class(tag, input).map(drop)
+}
+
 fn take_class<'a>(tag: u8, input: &mut &'a [u8]) -> Option<&'a [u8]> {
     let len = match tag >> 5 {
         0 => 0,
