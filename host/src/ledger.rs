@@ -1,7 +1,8 @@
 //! The account of every record.
 //!
-//! Three equations hold. *Source*: emitted = routed + unrouted + dropped by reason + in rings.
-//! *Joint*: the copies routed + fell back + replayed = accepted over all targets + refused by reason.
+//! Three equations hold. *Source*: emitted = routed + unrouted + suppressed by reason + dropped by
+//! reason + in rings + in the flight recorder. *Joint*: the copies routed + fell back + replayed =
+//! accepted over all targets + refused by reason + suppressed by rule.
 //! *Target*: accepted = delivered + fell back + dead-lettered + dropped by reason + queued. Each term
 //! is counted where it happens, and none is derived from the others, so that a record that gets lost
 //! uncounted shows. A target's row is exact at any moment; the source's row after
@@ -10,6 +11,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::keep::KeepCounts;
 use crate::stage::TargetRow;
 
 /// What the pump counts. Relaxed: one writer, and readers that want exact numbers come at a barrier.
@@ -26,6 +28,8 @@ pub(crate) struct PumpCounts {
     /// Values that were hidden because of a name, and those because of a pattern.
     pub(crate) hidden_by_name: Count,
     pub(crate) hidden_by_pattern: Count,
+    /// What rules and the flight recorder did.
+    pub(crate) keeping: KeepCounts,
 }
 
 /// A counter.
@@ -47,7 +51,8 @@ impl Count {
 pub struct Ledger {
     /// From the log calls to the routes.
     pub source: SourceRow,
-    /// Copies that routes asked for: a record with two targets counts twice.
+    /// Copies that routes asked for, those that a rule held back included: a record with two targets
+    /// counts twice.
     pub copies: u64,
     /// Each target by its name, in the order of the names.
     pub targets: Vec<(String, TargetRow)>,
@@ -60,10 +65,16 @@ pub struct Ledger {
 pub struct SourceRow {
     /// Calls that passed their logger's gate, and records of the pipeline's own.
     pub emitted: u64,
-    /// Records that at least one target was routed to.
+    /// Records of which at least one copy went to a target.
     pub routed: u64,
     /// Records that no route matched.
     pub unrouted: u64,
+    /// Records that went to no target because every copy was held back by a rule of its route, by the
+    /// rule of the first; and `recorder`: records below the level of every target that the flight
+    /// recorder kept for a while and let go of. Reasons that never happened are left out.
+    pub suppressed: Vec<(&'static str, u64)>,
+    /// Records that the flight recorder keeps.
+    pub recorded: u64,
     /// Records lost before the routes, by reason; reasons that never happened are left out.
     pub dropped: Vec<(&'static str, u64)>,
     /// Of those: records of the pipeline's own, which gave way to those of the service.
@@ -84,9 +95,15 @@ impl SourceRow {
         self.dropped.iter().map(|(_, count)| count).sum()
     }
 
+    /// Records that were held back on purpose, for whatever reason.
+    pub fn held_back(&self) -> u64 {
+        self.suppressed.iter().map(|(_, count)| count).sum()
+    }
+
     /// Whether the source's equation holds.
     pub fn balances(&self) -> bool {
-        self.emitted == self.routed + self.unrouted + self.lost() + self.in_rings
+        let ended = self.routed + self.unrouted + self.held_back() + self.lost();
+        self.emitted == ended + self.in_rings + self.recorded
     }
 }
 
@@ -109,7 +126,9 @@ impl Ledger {
             && self.removed.balances()
             && self.targets.iter().all(|(_, row)| row.balances())
             && self.copies + sum(|row| row.fell_back) + sum(|row| row.replayed)
-                == sum(|row| row.accepted) + sum(|row| row.refused.total())
+                == sum(|row| row.accepted)
+                    + sum(|row| row.refused.total())
+                    + sum(|row| row.suppressed.total())
     }
 
     /// Copies that are lost: dropped before the routes, refused by a queue, or dropped by a target.
@@ -135,6 +154,12 @@ impl fmt::Display for Ledger {
             "emitted {}: routed {}, no route {}, in rings {}",
             source.emitted, source.routed, source.unrouted, source.in_rings
         )?;
+        if source.recorded > 0 {
+            write!(f, ", in the recorder {}", source.recorded)?;
+        }
+        for (reason, count) in &source.suppressed {
+            write!(f, ", suppressed ({reason}) {count}")?;
+        }
         for (reason, count) in &source.dropped {
             write!(f, ", dropped ({reason}) {count}")?;
         }
@@ -152,6 +177,9 @@ impl fmt::Display for Ledger {
             }
             for (reason, count) in row.refused.iter().filter(|(_, count)| *count > 0) {
                 write!(f, ", refused ({reason}) {count}")?;
+            }
+            for (reason, count) in row.suppressed.iter().filter(|(_, count)| *count > 0) {
+                write!(f, ", suppressed ({reason}) {count}")?;
             }
             if row.maybe_written > 0 {
                 write!(f, ", maybe written {}", row.maybe_written)?;

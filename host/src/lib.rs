@@ -32,6 +32,7 @@ mod feedback;
 mod host;
 mod in_process;
 pub mod instance;
+mod keep;
 mod ledger;
 pub mod levels;
 pub mod lines;

@@ -78,6 +78,11 @@ impl LoggerGlob {
     /// Whether it matches a logger's name.
     pub fn matches(&self, name: &str) -> bool {
         let name: Vec<&str> = segments(name).collect();
+        self.matches_segments(&name)
+    }
+
+    /// The same for a name that has been taken apart.
+    pub(crate) fn matches_segments(&self, name: &[&str]) -> bool {
         let glob = &self.segments;
         let (mut at, mut in_glob) = (0, 0);
         // Where to go on when the rest does not fit: one more segment for the last `**`.

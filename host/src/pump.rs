@@ -19,6 +19,8 @@ use rolog_core::value::Timestamp;
 
 use crate::dress::Dresser;
 use crate::feedback::OwnRecord;
+use crate::keep::{Keeper, Kept, Seen, all_held};
+use crate::ledger::PumpCounts;
 use crate::pipeline::Pipeline;
 use crate::router::{LoggerRoutes, RouteCache};
 use crate::routes::Routes;
@@ -63,6 +65,7 @@ impl Pump {
                 symbols: rolog_core::backtrace::Symbols::default(),
                 sequence: 0,
                 dresser: Dresser::default(),
+                keeper: Keeper::default(),
             },
         }
     }
@@ -86,6 +89,9 @@ impl Pump {
             while more && !commands.is_empty() {
                 more = self.pass(cutoff);
             }
+            if stop {
+                self.routing.end();
+            }
             for command in commands {
                 let (Command::Barrier(done) | Command::Stop(done)) = command;
                 // Whoever asked may have given up by now.
@@ -97,7 +103,7 @@ impl Pump {
             woken = if more {
                 Woken::Timer
             } else {
-                self.consumer.wait(None)
+                self.consumer.wait(self.routing.keeper.wake_at())
             };
         }
     }
@@ -108,8 +114,12 @@ impl Pump {
         routing.refresh();
         let routes = Arc::clone(&routing.routes);
         let mut guards: Guards<'_> = routes.stages.iter().map(|_| None).collect();
+        let now = ticks();
+        routing.follow_rules(now);
+        routing.keeper.pass(now);
+        routing.tell_suppressed(&routes, &mut guards);
         for record in routing.pipeline.feedback.take() {
-            routing.route_own(&record, &routes, &mut guards);
+            routing.route_own(&record, None, &routes, &mut guards);
         }
         let drained = consumer.drain(cutoff, PASS, &mut |entry| {
             routing.route(&entry, &routes, &mut guards);
@@ -135,6 +145,7 @@ struct Routing {
     symbols: rolog_core::backtrace::Symbols,
     sequence: u64,
     dresser: Dresser,
+    keeper: Keeper,
 }
 
 /// A logger and where its records go, as of a version of the routes.
@@ -249,7 +260,36 @@ impl Routing {
             origin: Origin::SERVICE,
         };
         let targets = table.targets(level);
-        if targets.is_empty() {
+        let mut held = &[][..];
+        if let Some(keeping) = &table.keeping {
+            let seen = Seen {
+                meta: &meta,
+                call_site,
+                payload,
+                ticks: header.ticks,
+            };
+            if self.keeper.record(keeping, &seen, &counts.keeping) {
+                if header.slot != 0 {
+                    drop(self.pipeline.slots.routed(header.slot, 0));
+                }
+                return;
+            }
+            let dump = if self.keeper.look(keeping, &seen) {
+                self.keeper.dump(keeping, &seen, &counts.keeping)
+            } else {
+                Vec::new()
+            };
+            held = self.keeper.held();
+            if !dump.is_empty() {
+                let to = targets.iter().zip(held).filter(|(_, held)| held.is_none());
+                let to: Vec<usize> = to.map(|(target, _)| *target).collect();
+                send_recorded(&dump, &to, &self.loggers, routes, guards, counts);
+            }
+        }
+        if let Some(reason) = all_held(held) {
+            counts.keeping.suppress(reason);
+            counts.copies.add(targets.len() as u64);
+        } else if targets.is_empty() {
             counts.unrouted.add(1);
         } else {
             counts.routed.add(1);
@@ -260,15 +300,52 @@ impl Routing {
             slot => self.pipeline.slots.routed(slot, targets.len()),
         };
         let slot = if tells { header.slot } else { 0 };
-        for target in targets.iter() {
+        for (place, target) in targets.iter().enumerate() {
             let stage = &routes.stages[*target];
             let guard = guards[*target].get_or_insert_with(|| stage.open());
-            append(guard, stage, &meta, payload, slot, &mut room);
+            match held.get(place) {
+                Some(Some(reason)) => guard.suppress(*reason, slot),
+                _ => append(guard, stage, &meta, payload, slot, &mut room),
+            }
+        }
+        if self.keeper.has_told() {
+            self.tell_suppressed(routes, guards);
         }
     }
 
-    /// Routes a record of the pipeline's own, but never to the target that it comes from.
-    fn route_own<'r>(&mut self, record: &OwnRecord, routes: &'r Routes, guards: &mut Guards<'r>) {
+    /// The rules of other routes, once they are in force.
+    fn follow_rules(&mut self, now: u64) {
+        let counts = &self.pipeline.counts.keeping;
+        self.keeper.follow(&self.routes.router, counts, now);
+    }
+
+    /// Says what rules have held back, where that is due.
+    fn tell_suppressed<'r>(&mut self, routes: &'r Routes, guards: &mut Guards<'r>) {
+        for told in self.keeper.take_told() {
+            let rule = told.rule;
+            let now = Timestamp::from_nanos(self.clock.utc(ticks()));
+            self.route_own(&told.into_record(now), rule, routes, guards);
+        }
+    }
+
+    /// Says all that was held back, and counts what is kept as forgotten.
+    fn end(&mut self) {
+        let routes = Arc::clone(&self.routes);
+        let mut guards: Guards<'_> = routes.stages.iter().map(|_| None).collect();
+        self.follow_rules(ticks());
+        self.keeper.end(ticks(), &self.pipeline.counts.keeping);
+        self.tell_suppressed(&routes, &mut guards);
+    }
+
+    /// Routes a record of the pipeline's own, but never to the target that it comes from; with a
+    /// rule, only to the targets that this rule speaks for.
+    fn route_own<'r>(
+        &mut self,
+        record: &OwnRecord,
+        rule: Option<usize>,
+        routes: &'r Routes,
+        guards: &mut Guards<'r>,
+    ) {
         let (call_site, id) = (self.site(record.call_site), self.next_id());
         let (dress, counts) = (routes.dress.as_deref(), &self.pipeline.counts);
         let flags = record.flags | flags::LOGGER;
@@ -304,7 +381,9 @@ impl Routing {
             .iter()
             .copied()
             .filter(|target| {
-                permitted && Some(&**routes.stages[*target].name()) != record.target.as_deref()
+                let ruled = rule.is_none_or(|rule| table.is_ruled(record.level, *target, rule));
+                let own = Some(&**routes.stages[*target].name()) == record.target.as_deref();
+                permitted && ruled && !own
             })
             .collect();
         counts.own.add(1);
@@ -319,6 +398,30 @@ impl Routing {
             let stage = &routes.stages[target];
             let guard = guards[target].get_or_insert_with(|| stage.open());
             append(guard, stage, &meta, payload, 0, &mut []);
+        }
+    }
+}
+
+/// Sends what the flight recorder kept, to the targets of the record that has it sent.
+fn send_recorded<'r>(
+    dump: &[Kept],
+    to: &[usize],
+    loggers: &[Known],
+    routes: &'r Routes,
+    guards: &mut Guards<'r>,
+    counts: &PumpCounts,
+) {
+    for kept in dump {
+        let payload = kept.marked();
+        let logger = (kept.logger.0 as usize).checked_sub(1);
+        let known = logger.and_then(|index| loggers.get(index));
+        let meta = kept.meta(known.map_or("", |known| known.logger.name()));
+        counts.routed.add(1);
+        counts.copies.add(to.len() as u64);
+        for target in to {
+            let stage = &routes.stages[*target];
+            let guard = guards[*target].get_or_insert_with(|| stage.open());
+            append(guard, stage, &meta, &payload, 0, &mut []);
         }
     }
 }

@@ -148,6 +148,7 @@ impl ReceiptSink for Slots {
                 EndState::DeadLettered => receipt::End::DeadLettered,
                 EndState::Dropped(reason) => receipt::End::Dropped(reason.name()),
                 EndState::Refused(reason) => receipt::End::Dropped(reason.name()),
+                EndState::Suppressed(reason) => receipt::End::Dropped(reason.name()),
             },
             maybe_written: end.maybe_written,
             failure: end.failure.clone(),

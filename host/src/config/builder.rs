@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rolog_core::{LevelRange, Threshold};
 
 use super::carried::{FieldValue, RedactSpec};
+use super::keeping::{LimitSpec, RecorderSpec, RepeatSpec, RouteRules, SampleSpec};
 use super::names::{PluginName, TargetName};
 use super::outlets::{DeadLettersSpec, MetricsSpec};
 use super::path::SettingPath;
@@ -105,6 +106,7 @@ pub struct Route {
     level: String,
     to: Vec<String>,
     is_final: bool,
+    rules: RouteRules,
 }
 
 impl Route {
@@ -115,6 +117,7 @@ impl Route {
             level: "..".to_owned(),
             to: Vec::new(),
             is_final: false,
+            rules: RouteRules::default(),
         }
     }
 
@@ -127,6 +130,24 @@ impl Route {
     /// To these targets, by name.
     pub fn to<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.to = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// With some of the records of each interval only.
+    pub fn sample(mut self, sample: SampleSpec) -> Self {
+        self.rules.sample = OrOff::On(sample);
+        self
+    }
+
+    /// With no more than so many records in an interval.
+    pub fn limit(mut self, limit: LimitSpec) -> Self {
+        self.rules.limit = OrOff::On(limit);
+        self
+    }
+
+    /// Without records that say the same again.
+    pub fn repeat(mut self, repeat: RepeatSpec) -> Self {
+        self.rules.repeat = OrOff::On(repeat);
         self
     }
 
@@ -223,12 +244,14 @@ impl PipelineBuilder {
             level,
             to,
             is_final,
+            rules,
         } = route;
         let path = SettingPath::root()
             .key("routes")
             .index(self.draft.routes.len());
         let mut draft = RouteDraft {
             is_final,
+            rules,
             ..RouteDraft::default()
         };
         match logger.parse() {
@@ -246,6 +269,13 @@ impl PipelineBuilder {
         }
         draft.to = Some(self.names(&path.key("to"), &to));
         self.draft.routes.push(draft);
+        self
+    }
+
+    /// Keeps what no target takes for a while, and sends it when an error follows; not unless this is
+    /// called.
+    pub fn recorder(mut self, recorder: RecorderSpec) -> Self {
+        self.draft.recorder = OrOff::On(recorder);
         self
     }
 

@@ -24,6 +24,7 @@ pub(crate) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
         unknown: 0,
     };
     checker.routes();
+    checker.keeping();
     checker.fallbacks();
     checker.unknown_beyond();
     checker.cycles();
@@ -142,6 +143,42 @@ impl Checker<'_> {
             if takes_all && route.is_final && closed.is_none() {
                 closed = Some(index);
             }
+        }
+    }
+
+    /// What the rules of a route and the flight recorder say against themselves.
+    fn keeping(&mut self) {
+        let draft = self.draft;
+        for (index, route) in draft.routes.iter().enumerate() {
+            let path = SettingPath::root().key("routes").index(index);
+            if let Some(repeat) = route.rules.repeat.as_on()
+                && repeat.max.get() < repeat.after.get()
+            {
+                self.report(
+                    path.key("repeat").key("max"),
+                    format!("{} is shorter than `after`, {}", repeat.max, repeat.after),
+                    "at least as long as `after`",
+                );
+            }
+            if route.to.as_ref().is_some_and(Vec::is_empty) && !route.rules.is_none() {
+                self.report(
+                    path,
+                    "the route has a rule, and no target that it could hold back from",
+                    "a target, or no rule",
+                );
+            }
+        }
+        if let Some(recorder) = draft.recorder.as_on()
+            && recorder.dump_on <= recorder.level
+        {
+            self.report(
+                SettingPath::root().key("recorder").key("dump_on"),
+                format!(
+                    "{} is not above `level`, {}",
+                    recorder.dump_on, recorder.level
+                ),
+                "a level above `level`",
+            );
         }
     }
 

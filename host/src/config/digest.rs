@@ -85,6 +85,7 @@ impl PipelineSpec {
                 &self.metrics,
                 &self.control,
                 &self.last_good,
+                &self.recorder,
             ),
         ))
     }
@@ -125,6 +126,7 @@ impl PipelineSpec {
             metrics: self.metrics != new.metrics,
             control: self.control != new.control,
             last_good: self.last_good != new.last_good,
+            recorder: self.recorder != new.recorder,
         }
     }
 }
@@ -173,6 +175,8 @@ pub struct PipelineDiff {
     pub control: bool,
     /// Whether the last good file is kept elsewhere.
     pub last_good: bool,
+    /// Whether the flight recorder differs.
+    pub recorder: bool,
 }
 
 impl PipelineDiff {
@@ -180,7 +184,8 @@ impl PipelineDiff {
     pub fn is_empty(&self) -> bool {
         let sections = self.levels || self.routes || self.rings || self.search;
         let carried = self.fields || self.redact;
-        let beside = self.dead_letters || self.metrics || self.control || self.last_good;
+        let beside =
+            self.dead_letters || self.metrics || self.control || self.last_good || self.recorder;
         !(sections || carried || beside)
             && self
                 .targets

@@ -22,6 +22,7 @@ mod carried;
 mod checks;
 mod coherence;
 mod digest;
+mod keeping;
 mod marks;
 mod names;
 mod outlets;
@@ -57,6 +58,10 @@ pub use carried::{
     MIN_HASH_KEY, RedactSpec, Replacement, ValuePattern,
 };
 pub use digest::{Digest, PipelineDiff, TargetChange, TargetDigest};
+pub use keeping::{
+    CountedBy, KeptBytes, KeptRecords, LimitSpec, Passing, Per, Rate, RecordedBy, RecorderSpec,
+    RepeatSpec, RouteRules, Sameness, SampleSpec, Silence,
+};
 pub use marks::{MAX_DEPTH, MAX_VALUES};
 pub use names::{InvalidName, PluginName, TargetName};
 pub use outlets::{DeadLetterBytes, DeadLettersSpec, MetricsSpec};
@@ -229,6 +234,7 @@ fn finish(
             level: route.level,
             to: route.to.unwrap_or_default(),
             is_final: route.is_final,
+            rules: route.rules,
         })
         .collect();
     let search: Vec<PathBuf> = draft
@@ -251,6 +257,7 @@ fn finish(
         metrics: draft.metrics,
         control,
         last_good: draft.last_good.on().map(|path| base.join(path)),
+        recorder: draft.recorder,
         text: None,
         places,
         secrets,

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use rolog_core::{LevelRange, Threshold};
 
 use super::carried::{FieldsSpec, RedactSpec};
+use super::keeping::{RecorderSpec, RouteRules};
 use super::names::{PluginName, TargetName};
 use super::outlets::{DeadLettersDraft, MetricsSpec};
 use super::problem::quoted;
@@ -34,6 +35,7 @@ pub(crate) struct Draft {
     pub(crate) metrics: MetricsSpec,
     pub(crate) control: OrOff<PathBuf>,
     pub(crate) last_good: OrOff<PathBuf>,
+    pub(crate) recorder: OrOff<RecorderSpec>,
 }
 
 impl Default for Draft {
@@ -51,6 +53,7 @@ impl Default for Draft {
             metrics: MetricsSpec::default(),
             control: OrOff::Off,
             last_good: OrOff::Off,
+            recorder: OrOff::Off,
         }
     }
 }
@@ -75,6 +78,7 @@ pub(crate) struct RouteDraft {
     /// `None` when it could not be read, which has been reported.
     pub(crate) to: Option<Vec<TargetName>>,
     pub(crate) is_final: bool,
+    pub(crate) rules: RouteRules,
 }
 
 impl Default for RouteDraft {
@@ -84,6 +88,7 @@ impl Default for RouteDraft {
             level: LevelRange::ALL,
             to: None,
             is_final: false,
+            rules: RouteRules::default(),
         }
     }
 }
@@ -115,6 +120,11 @@ impl Keys for Draft {
             self.routes = routes(&cursor);
         }
         s.describe_each("routes[]", RouteDraft::default());
+        s.nested_or_off(
+            "recorder",
+            "the flight recorder: what no target takes is kept for a while, and sent when an error follows",
+            &mut self.recorder,
+        );
         s.nested("rings", &mut self.rings);
         s.key(
             "max_record",
@@ -299,6 +309,7 @@ impl Keys for RouteDraft {
             "whether later routes do not see what this one takes",
             &mut self.is_final,
         );
+        self.rules.keys(s);
     }
 }
 

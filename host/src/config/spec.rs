@@ -13,6 +13,7 @@ use rolog_core::{Level, LevelRange, Threshold};
 
 use super::amount::{Count, Size, Time};
 use super::carried::{FieldsSpec, RedactSpec};
+use super::keeping::{RecorderSpec, RouteRules};
 use super::names::{PluginName, TargetName};
 use super::outlets::{DeadLettersSpec, MetricsSpec};
 use super::places::Places;
@@ -21,7 +22,7 @@ use super::recovery::{BreakerSpec, Grace, HoldSpec, InARow, OrOff, RetrySpec};
 use super::secrets::Secrets;
 use crate::pattern::LoggerGlob;
 
-const KIB: usize = 1024;
+pub(super) const KIB: usize = 1024;
 pub(super) const MIB: usize = 1024 * KIB;
 pub(super) const GIB: usize = 1024 * MIB;
 pub(super) const SECOND: u64 = 1000;
@@ -218,6 +219,8 @@ pub struct RouteSpec {
     pub to: Vec<TargetName>,
     /// Whether later routes see what this one takes.
     pub is_final: bool,
+    /// What it holds back.
+    pub rules: RouteRules,
 }
 
 /// A plugin's own settings, resolved. `Debug` masks the secrets in them.
@@ -302,6 +305,7 @@ pub struct PipelineSpec {
     pub(super) metrics: MetricsSpec,
     pub(super) control: Option<PathBuf>,
     pub(super) last_good: Option<PathBuf>,
+    pub(super) recorder: OrOff<RecorderSpec>,
     /// What it was read from; `None` for a pipeline built in code.
     pub(super) text: Option<Arc<str>>,
     pub(super) places: Places,
@@ -313,7 +317,7 @@ pub struct PipelineSpec {
 impl fmt::Debug for PipelineSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = format!(
-            "{:?}: search {:?}, levels {:?}, targets {:?}, routes {:?}, {:?}, max_record {}, fields {:?}, redact {:?}, {:?}, {:?}, control {:?}",
+            "{:?}: search {:?}, levels {:?}, targets {:?}, routes {:?}, {:?}, max_record {}, fields {:?}, redact {:?}, {:?}, {:?}, control {:?}, recorder {:?}",
             self.places,
             self.search,
             self.levels,
@@ -325,7 +329,8 @@ impl fmt::Debug for PipelineSpec {
             self.redact,
             self.dead_letters,
             self.metrics,
-            self.control
+            self.control,
+            self.recorder
         );
         f.write_str(&self.secrets.mask(&text))
     }
@@ -405,6 +410,11 @@ impl PipelineSpec {
     /// Where the text of a pipeline that runs is kept, as an absolute path; `None` where it is not.
     pub fn last_good(&self) -> Option<&Path> {
         self.last_good.as_deref()
+    }
+
+    /// What is kept of the records that no target takes; `None` where nothing is.
+    pub fn recorder(&self) -> Option<&RecorderSpec> {
+        self.recorder.as_on()
     }
 
     /// What it was read from, before anything was resolved; `None` for a pipeline built in code.

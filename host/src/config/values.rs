@@ -39,6 +39,7 @@ impl PipelineSpec {
                 Some(path) => OrOff::On(path),
                 None => OrOff::Off,
             },
+            recorder: self.recorder.clone(),
             ..Draft::default()
         }
     }

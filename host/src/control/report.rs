@@ -94,6 +94,12 @@ pub(super) fn status(pipeline: &Pipeline) -> Value {
         .iter()
         .map(|(reason, n)| ((*reason).to_owned(), json!(n)))
         .collect();
+    let suppressed: Map<String, Value> = ledger
+        .source
+        .suppressed
+        .iter()
+        .map(|(reason, n)| ((*reason).to_owned(), json!(n)))
+        .collect();
     let targets = stages.iter().zip(&kinds);
     json!({
         "rolog": env!("CARGO_PKG_VERSION"),
@@ -106,6 +112,8 @@ pub(super) fn status(pipeline: &Pipeline) -> Value {
             "routed": ledger.source.routed,
             "unrouted": ledger.source.unrouted,
             "in_rings": ledger.source.in_rings,
+            "recorded": ledger.source.recorded,
+            "suppressed": suppressed,
             "dropped": dropped,
         },
         "targets": targets.map(|(stage, plugin)| target(stage, plugin)).collect::<Vec<_>>(),
@@ -133,6 +141,7 @@ fn target(stage: &StageSnapshot, plugin: &str) -> Value {
         "dead_lettered": row.dead_lettered,
         "dropped": row.dropped.total(),
         "refused": row.refused.total(),
+        "suppressed": row.suppressed.total(),
         "maybe_written": row.maybe_written,
         "attempts": status.attempts,
         "fenced": status.fenced,

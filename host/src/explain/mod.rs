@@ -4,12 +4,15 @@
 //! service's own targets and what each target is doing. Both ask the router that routes the records, so
 //! what they tell is what happens.
 
+mod keeping;
 mod text;
 
 use rolog_core::{Level, LevelRange, Threshold};
 
+pub use keeping::{ExplainedRecorder, RuleState};
+
 use crate::Host;
-use crate::config::{PipelineSpec, Place, SettingPath, TargetName};
+use crate::config::{PipelineSpec, Place, RouteRules, SettingPath, TargetName};
 use crate::pipeline::Pipeline;
 use crate::router::{self, Router, Settled, Taker};
 use crate::stage::{Mode, Status, TargetRow};
@@ -32,6 +35,8 @@ pub struct Explanation {
     pub routes: Vec<ExplainedRoute>,
     /// The targets that the routes lead to, in their order.
     pub targets: Vec<ExplainedTarget>,
+    /// The flight recorder, where there is one for this logger.
+    pub recorder: Option<ExplainedRecorder>,
 }
 
 impl Explanation {
@@ -107,6 +112,10 @@ pub struct ExplainedRoute {
     pub to: Vec<TargetName>,
     /// Whether later routes see what this one takes.
     pub is_final: bool,
+    /// What it holds back of what it takes.
+    pub rules: RouteRules,
+    /// What its rules did so far, in a running pipeline.
+    pub state: Option<RuleState>,
     /// What it does with such a record, if the threshold lets it pass.
     pub answer: RouteAnswer,
 }
@@ -171,7 +180,14 @@ impl Pipeline {
         let shape = self.shape();
         let routes = self.routes.get();
         let mut told = traced(&shape.spec, &routes.router, logger, level);
+        let counts = &self.counts.keeping;
+        for (index, route) in told.routes.iter_mut().enumerate() {
+            route.state = RuleState::of(&shape.spec, index, counts);
+        }
         drop(shape);
+        if let Some(recorder) = &mut told.recorder {
+            recorder.holds = Some(counts.recorded());
+        }
         told.generation = Some(routes.generation);
         for target in &mut told.targets {
             let index = routes.router.index_of(target.name.as_str());
@@ -211,6 +227,8 @@ fn traced(spec: &PipelineSpec, router: &Router, logger: &str, level: Level) -> E
         level: route.level,
         to: route.to.clone(),
         is_final: route.is_final,
+        rules: route.rules.clone(),
+        state: None,
         answer: match answer {
             router::RouteAnswer::Takes => RouteAnswer::Takes,
             router::RouteAnswer::OtherLogger => RouteAnswer::OtherLogger,
@@ -240,5 +258,6 @@ fn traced(spec: &PipelineSpec, router: &Router, logger: &str, level: Level) -> E
         },
         routes: routes.collect(),
         targets: targets.collect(),
+        recorder: ExplainedRecorder::of(spec, router, logger, level),
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use rolog_core::Threshold;
 
+use super::keeping::InWords;
 use super::{ExplainedRoute, ExplainedTarget, Explanation, RouteAnswer, ThresholdSource};
 use crate::config::{Place, TargetName};
 
@@ -22,6 +23,11 @@ impl Display for Explanation {
         }
         for (index, route) in self.routes.iter().enumerate() {
             self.route(f, index + 1, route)?;
+        }
+        if let Some(recorder) = &self.recorder {
+            write!(f, "\nrecorder\n  {recorder}")?;
+            self.at(f, recorder.place)?;
+            f.write_str("\n")?;
         }
         if !self.targets.is_empty() {
             f.write_str("\ntargets\n")?;
@@ -42,7 +48,14 @@ impl Explanation {
             .filter(|target| target.takes)
             .map(|target| target.name.as_str())
             .collect();
-        if !self.threshold.permits {
+        let kept = self.recorder.as_ref().filter(|recorder| recorder.keeps);
+        if let Some(recorder) = kept {
+            let on = recorder.settings.dump_on;
+            write!(
+                f,
+                "kept by the flight recorder, and sent only if {on} or above follows"
+            )
+        } else if !self.threshold.permits {
             f.write_str("not recorded, below the logger's level")
         } else if !takers.is_empty() {
             write!(f, "goes to {}", takers.join(", "))
@@ -90,6 +103,12 @@ impl Explanation {
         }
         if route.is_final && route.answer == RouteAnswer::Takes {
             f.write_str(", and no route after it")?;
+        }
+        if route.answer == RouteAnswer::Takes {
+            write!(f, "{}", InWords(&route.rules))?;
+            if let Some(state) = &route.state {
+                write!(f, "; {state}")?;
+            }
         }
         self.at(f, route.place)?;
         f.write_str("\n")

@@ -125,7 +125,7 @@ pub static CATALOGUE: &[Metric] = &[
     ),
     source(
         "rolog_records_routed_total",
-        "Records that at least one target was routed to.",
+        "Records of which at least one copy went to a target.",
         Counter,
         |s| s.ledger.source.routed as f64,
     ),
@@ -147,9 +147,42 @@ pub static CATALOGUE: &[Metric] = &[
             }
         }),
     },
+    Metric {
+        name: "rolog_records_suppressed_total",
+        help: "Records that went nowhere because rules of their routes held every copy back, or because the flight recorder forgot them, by reason.",
+        kind: Counter,
+        unit: Unit::Count,
+        labels: &["reason"],
+        source: Source::Each(|s, put| {
+            for (reason, n) in &s.ledger.source.suppressed {
+                put(reason, *n as f64);
+            }
+        }),
+    },
+    source(
+        "rolog_recorder_records",
+        "Records in the flight recorder.",
+        Gauge,
+        |s| s.ledger.source.recorded as f64,
+    ),
+    Metric {
+        unit: Unit::Bytes,
+        ..source(
+            "rolog_recorder_bytes",
+            "Memory that the flight recorder's records take.",
+            Gauge,
+            |s| s.recorder_bytes as f64,
+        )
+    },
+    source(
+        "rolog_recorder_dumped_total",
+        "Records that the flight recorder sent because an error followed.",
+        Counter,
+        |s| s.recorder_dumped as f64,
+    ),
     source(
         "rolog_copies_routed_total",
-        "Copies that routes asked for: a record with two targets counts twice.",
+        "Copies that routes asked for, those that a rule held back included: a record with two targets counts twice.",
         Counter,
         |s| s.ledger.copies as f64,
     ),
@@ -282,6 +315,12 @@ pub static CATALOGUE: &[Metric] = &[
         "Records that the target did not accept, by reason.",
         &["target", "reason"],
         |t, put| counts(&read(t).refused, put),
+    ),
+    by(
+        "rolog_target_suppressed_records_total",
+        "Records that a rule of their route held back from the target, by reason.",
+        &["target", "reason"],
+        |t, put| counts(&read(t).suppressed, put),
     ),
     row(
         "rolog_target_rejected_records_total",

@@ -22,6 +22,10 @@ pub struct Snapshot {
     pub plugins: BTreeMap<String, Loads>,
     /// How many versions of one plugin may be loaded.
     pub plugin_versions_limit: usize,
+    /// Memory that the flight recorder's records take.
+    pub recorder_bytes: u64,
+    /// Records that the flight recorder has sent.
+    pub recorder_dumped: u64,
     /// Dead letters that were discarded to stay within their bound.
     pub dead_letters_discarded: u64,
 }

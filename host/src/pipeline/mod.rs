@@ -249,6 +249,8 @@ impl Pipeline {
                 dropped,
                 own_dropped,
                 in_rings: counts.in_rings,
+                suppressed: self.counts.keeping.suppressed(),
+                recorded: self.counts.keeping.recorded().0,
                 late: counts.late,
                 overflowed: counts.overflowed,
                 slow_path: counts.slow_path,
@@ -280,6 +282,8 @@ impl Pipeline {
             plugin_versions_limit: self.catalog.loader().most_versions(),
             ledger,
             targets: stages.iter().map(Stage::snapshot).collect(),
+            recorder_bytes: self.counts.keeping.recorded().1,
+            recorder_dumped: self.counts.keeping.dumped.get(),
             dead_letters_discarded: self.outlets.letters().discarded(),
         }
     }

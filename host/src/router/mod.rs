@@ -14,6 +14,7 @@
 //! The gate is the least level at which a record would go anywhere: below it a call ends at once.
 
 mod cache;
+mod keeping;
 mod trace;
 mod trie;
 
@@ -29,7 +30,10 @@ use rolog_core::{Level, LevelRange, Threshold};
 pub use cache::RouteCache;
 pub(crate) use trace::{RouteAnswer, Settled, Taker};
 
-use crate::config::{DEFAULT_LEVEL, LevelRule, PipelineSpec, TargetName};
+use crate::config::{
+    DEFAULT_LEVEL, Digest, LevelRule, PipelineSpec, RecorderSpec, RouteRules, TargetName,
+};
+use crate::keep::{Keeping, rule_id};
 use crate::pattern::{LoggerGlob, segments};
 use trie::Trie;
 
@@ -44,12 +48,26 @@ pub struct LoggerRoutes {
     /// For each level, by [`Level::index`], the targets in the order of the routes, as positions in
     /// [`Router::targets`].
     pub by_level: [Arc<[usize]>; 6],
+    /// What rules of routes and the flight recorder have to do with it; mostly nothing.
+    pub(crate) keeping: Option<Arc<Keeping>>,
 }
 
 impl LoggerRoutes {
     /// The targets of a record of this level.
     pub fn targets(&self, level: Level) -> &Arc<[usize]> {
         &self.by_level[level.index()]
+    }
+
+    /// Whether this rule, of those in force, is the one that speaks for a target.
+    pub(crate) fn is_ruled(&self, level: Level, target: usize, rule: usize) -> bool {
+        let place = self
+            .targets(level)
+            .iter()
+            .position(|known| *known == target);
+        let (Some(place), Some(keeping)) = (place, &self.keeping) else {
+            return false;
+        };
+        keeping.rule_of(level, place) == Some(rule)
     }
 }
 
@@ -155,6 +173,7 @@ impl<'a> RouterBuilder<'a> {
             .collect();
         let mut globs = Trie::default();
         let mut routes = Vec::new();
+        let mut rules = Vec::new();
         for (index, route) in self.spec.routes().iter().enumerate() {
             globs.insert(&route.logger, index);
             routes.push(CompiledRoute {
@@ -166,7 +185,11 @@ impl<'a> RouterBuilder<'a> {
                     .filter_map(|name| positions.get(name.as_str()).copied())
                     .collect(),
                 is_final: route.is_final,
+                rule: (!route.rules.is_none()).then_some(rules.len()),
             });
+            if !route.rules.is_none() {
+                rules.push((rule_id(self.spec, index), route.rules.clone()));
+            }
         }
         Router {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
@@ -182,6 +205,8 @@ impl<'a> RouterBuilder<'a> {
             attached,
             minimums,
             targets,
+            rules,
+            recorder: self.spec.recorder().cloned(),
         }
     }
 }
@@ -200,6 +225,9 @@ pub struct Router {
     attached: Vec<usize>,
     minimums: Vec<Threshold>,
     targets: Vec<TargetName>,
+    /// Of the routes that have any, in their order.
+    rules: Vec<(Digest, RouteRules)>,
+    recorder: Option<RecorderSpec>,
 }
 
 #[derive(Debug)]
@@ -207,6 +235,8 @@ struct CompiledRoute {
     level: LevelRange,
     to: Vec<usize>,
     is_final: bool,
+    /// The position of its rules.
+    rule: Option<usize>,
 }
 
 impl Router {
@@ -270,6 +300,7 @@ impl Router {
             gate: None,
             threshold,
             by_level: std::array::from_fn(|_| Arc::clone(&none)),
+            keeping: None,
         };
         let Some(least) = threshold else {
             return routes;
@@ -290,6 +321,7 @@ impl Router {
                 routes.gate = Some(level);
             }
         }
+        self.keep(&name, &matched, &mut routes);
         routes
     }
 
@@ -317,8 +349,11 @@ impl Router {
             Some(least.max(route.level.least()))
         });
         let attached = self.attached.iter().filter_map(takes);
-        let taken = routed.chain(attached).min()?;
-        Some(permitted.max(taken))
+        let taken = routed.chain(attached).min();
+        let taken = taken.map(|taken| permitted.max(taken));
+        // The flight recorder's level stands beside those of the loggers.
+        let recorded = self.recorder.as_ref().map(|recorder| recorder.level);
+        taken.into_iter().chain(recorded).min()
     }
 
     /// The targets of one level, given the routes that match the logger.
@@ -358,7 +393,16 @@ impl Router {
         pattern.map(ToString::to_string).unwrap_or_default()
     }
 
-    fn serial(&self) -> u64 {
+    /// The rules of routes, each with its number.
+    pub(crate) fn rules(&self) -> &[(Digest, RouteRules)] {
+        &self.rules
+    }
+
+    pub(crate) fn recorder(&self) -> Option<&RecorderSpec> {
+        self.recorder.as_ref()
+    }
+
+    pub(crate) fn serial(&self) -> u64 {
         self.serial
     }
 }

@@ -9,8 +9,8 @@ use crate::lines::{LineCounts, Oddity};
 /// A record that several routes take counts once at each of their targets. With that,
 ///
 /// ```text
-/// routed + taken over = delivered + fell back + dead-lettered + lost      for each target
-/// read                = routed + below level + no route + refused         for the whole
+/// routed + taken over = delivered + fell back + dead-lettered + held back + lost   for each target
+/// read                = routed + below level + no route + refused                 for the whole
 /// ```
 ///
 /// where what is read and routed is counted line by line, and the rest by the targets, so that a
@@ -56,6 +56,8 @@ pub struct TargetAccount {
     pub fell_back: u64,
     /// Records in the dead letters.
     pub dead_lettered: u64,
+    /// Records that a rule of their route held back.
+    pub held_back: u64,
     /// Records that are lost, by reason.
     pub lost: Vec<(String, u64)>,
     /// Records that an attempt which broke off may have written, whatever else became of them.
@@ -73,7 +75,7 @@ impl TargetAccount {
     /// Whether what came to the target is what left it.
     pub fn balances(&self) -> bool {
         self.routed + self.taken_over
-            == self.delivered + self.fell_back + self.dead_lettered + self.lost()
+            == self.delivered + self.fell_back + self.dead_lettered + self.held_back + self.lost()
     }
 }
 

@@ -390,11 +390,13 @@ fn target(name: &str, row: &TargetRow, failure: Option<String>) -> TargetAccount
     let lost = refused.chain(dropped).chain(queued);
     TargetAccount {
         name: name.to_owned(),
-        routed: (row.accepted + row.refused.total()).saturating_sub(row.taken_over),
+        routed: (row.accepted + row.refused.total() + row.suppressed.total())
+            .saturating_sub(row.taken_over),
         taken_over: row.taken_over,
         delivered: row.delivered,
         fell_back: row.fell_back,
         dead_lettered: row.dead_lettered,
+        held_back: row.suppressed.total(),
         lost: lost
             .filter(|(_, count)| *count > 0)
             .map(|(reason, count)| (reason.to_owned(), count))

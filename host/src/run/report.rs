@@ -130,6 +130,10 @@ impl Account {
                     )?;
                 }
             }
+            if target.held_back > 0 {
+                let count = records(target.held_back);
+                writeln!(out, "{name}: {count} held back by the rules of its routes")?;
+            }
             if target.maybe_written > 0 {
                 let count = records(target.maybe_written);
                 writeln!(

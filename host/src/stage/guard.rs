@@ -5,6 +5,7 @@ use std::sync::{Arc, MutexGuard};
 use rolog_core::frame::{FrameMeta, Record};
 
 use super::append::{Append, Content, Ends};
+use super::ledger::Suppression;
 use super::reserve::Reservation;
 use super::shared::Shared;
 use super::state::State;
@@ -80,6 +81,12 @@ impl<'a> StageGuard<'a> {
         let state = self.state.as_mut().expect("only dropping takes it");
         let content = Content::New(meta, payload);
         state.append(self.shared, content, slot, true, &mut self.ends)
+    }
+
+    /// Counts a record that a rule of its route holds back, and tells the receipt of its `slot`.
+    pub(crate) fn suppress(&mut self, reason: Suppression, slot: u64) {
+        let state = self.state.as_mut().expect("only dropping takes it");
+        state.suppress(reason, slot, &mut self.ends);
     }
 
     /// Takes a record that was given up before, whole and under its own id, into room that was

@@ -143,6 +143,18 @@ labels! {
     }
 }
 
+labels! {
+    /// Which rule of its route held a copy of a record back.
+    Suppression {
+        /// `sample`: it was one of many.
+        Sampled = "sampled",
+        /// `limit`: there were too many in the interval.
+        Limited = "limited",
+        /// `repeat`: the same had just been said.
+        Repeated = "repeated",
+    }
+}
+
 impl Label for Class {
     const ALL: &'static [Class] = &Class::ALL;
     fn name(self) -> &'static str {
@@ -171,6 +183,8 @@ pub struct TargetRow {
 
     /// Records that never got in, by reason; they are not part of `accepted`.
     pub refused: Counts<RefusalReason, 3>,
+    /// Records that a rule of their route held back, by rule; they are not part of `accepted`.
+    pub suppressed: Counts<Suppression, 3>,
     /// Of those accepted: how many an interrupted attempt may have written, whatever else became of
     /// them.
     pub maybe_written: u64,
@@ -258,6 +272,7 @@ impl TargetRow {
         }
         self.dropped.absorb(&other.dropped);
         self.refused.absorb(&other.refused);
+        self.suppressed.absorb(&other.suppressed);
         self.failures.absorb(&other.failures);
     }
 
@@ -286,9 +301,11 @@ mod tests {
         }
         check::<DropReason>();
         check::<RefusalReason>();
+        check::<Suppression>();
         check::<Class>();
         let row = TargetRow::default();
         assert_eq!(row.dropped.iter().count(), DropReason::ALL.len());
+        assert_eq!(row.suppressed.iter().count(), Suppression::ALL.len());
         assert_eq!(row.refused.iter().count(), RefusalReason::ALL.len());
         assert_eq!(row.failures.iter().count(), Class::ALL.len());
     }

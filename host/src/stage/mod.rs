@@ -76,7 +76,7 @@ pub use self::event::{Event, EventKind, EventSink, RateLimited};
 pub use self::fallback::Feeder;
 pub use self::guard::StageGuard;
 pub use self::handle::{Stage, TargetReport};
-pub use self::ledger::{Counts, DropReason, Label, RefusalReason, TargetRow};
+pub use self::ledger::{Counts, DropReason, Label, RefusalReason, Suppression, TargetRow};
 pub use self::measures::{Histogram, Measure, Measures, Meter};
 pub use self::overflow::Overflow;
 pub use self::receipt::{End, EndState, NoReceipts, ReceiptSink};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rolog_core::delivery::Failure;
 
-use super::ledger::{DropReason, RefusalReason};
+use super::ledger::{DropReason, RefusalReason, Suppression};
 
 /// Where a record ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum EndState {
     Dropped(DropReason),
     /// It was never accepted.
     Refused(RefusalReason),
+    /// A rule of its route held it back.
+    Suppressed(Suppression),
 }
 
 /// What became of one routed copy.

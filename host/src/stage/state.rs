@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::append::{Append, Content, Ends};
 use super::fallback::{Feeder, Journey};
 use super::group::{Group, History, Sealed, Slots};
-use super::ledger::{Counts, DropReason, Exit, RefusalReason, TargetRow};
+use super::ledger::{Counts, DropReason, Exit, RefusalReason, Suppression, TargetRow};
 use super::measures::Measures;
 use super::overflow::Overflow;
 use super::phase::{Ended, Phase};
@@ -173,11 +173,7 @@ impl State {
         if let Some(reason) = refusal {
             self.row.refused.add(reason, 1);
             self.untold.refused.add(reason, 1);
-            if slot != 0 {
-                let home = Arc::clone(&self.home);
-                let end = || End::plain(EndState::Refused(reason), &self.name);
-                ends.add(&home, &[(0, slot)], end);
-            }
+            self.end_at_once(EndState::Refused(reason), slot, ends);
             return Append::Refused(reason);
         }
 
@@ -206,6 +202,19 @@ impl State {
             self.seal();
         }
         Append::Accepted
+    }
+
+    /// Counts a record that never comes here, because a rule of its route holds it back.
+    pub(super) fn suppress(&mut self, reason: Suppression, slot: u64, ends: &mut Ends) {
+        self.row.suppressed.add(reason, 1);
+        self.end_at_once(EndState::Suppressed(reason), slot, ends);
+    }
+
+    fn end_at_once(&self, state: EndState, slot: u64, ends: &mut Ends) {
+        if slot != 0 {
+            let end = || End::plain(state, &self.name);
+            ends.add(&self.home, &[(0, slot)], end);
+        }
     }
 
     /// Closes the open batch, if anything is in it.

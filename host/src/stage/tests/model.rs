@@ -292,7 +292,7 @@ impl Run {
             let expected = match end.state {
                 EndState::Delivered => Some(&*end.at),
                 EndState::DeadLettered => Some("dead letters"),
-                EndState::Dropped(_) | EndState::Refused(_) => None,
+                EndState::Dropped(_) | EndState::Refused(_) | EndState::Suppressed(_) => None,
             };
             let named = places.iter().filter(|place| Some(**place) == expected);
             if expected.is_some() {
