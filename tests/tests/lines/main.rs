@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod dpkg;
+mod journal;
 mod nginx;
 mod postgres;
 mod support;
