@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rolog_core::{LevelRange, Threshold};
+use rolog_core::{Level, LevelRange, Threshold};
 
 use super::carried::{FieldValue, RedactSpec};
 use super::keeping::{LimitSpec, RecorderSpec, RepeatSpec, RouteRules, SampleSpec};
@@ -16,7 +16,7 @@ use super::recovery::OrOff;
 use super::secrets::Secrets;
 use super::sections::{Draft, RouteDraft, TargetDraft};
 use super::settings::LEVELS;
-use super::spec::{FlushSpec, LevelRule, MaxRecord, PipelineSpec, QueueSpec, RingsSpec};
+use super::spec::{ClockKind, FlushSpec, LevelRule, MaxRecord, PipelineSpec, QueueSpec, RingsSpec};
 use crate::pattern::LoggerGlob;
 
 /// Builds a [`PipelineSpec`]. What is wrong is reported by [`build`](PipelineBuilder::build), all at
@@ -296,6 +296,19 @@ impl PipelineBuilder {
         if let Err(what) = self.draft.fields.add(key, value.into()) {
             self.refuse(SettingPath::root().key("fields").key(key), what);
         }
+        self
+    }
+
+    /// What stamps a call.
+    pub fn clock(mut self, clock: ClockKind) -> Self {
+        self.draft.clock = clock;
+        self
+    }
+
+    /// Has errors of this level or above say how their thread came there.
+    #[cfg(feature = "backtrace")]
+    pub fn backtraces(mut self, from: Level) -> Self {
+        self.draft.backtraces = Some(from);
         self
     }
 

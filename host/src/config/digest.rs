@@ -79,6 +79,7 @@ impl PipelineSpec {
         Digest::of(&(
             (&self.base, &self.search, &self.levels, &self.routes),
             (&self.rings, self.max_record, targets),
+            (self.clock, self.backtraces),
             (&self.fields, &self.redact),
             (
                 &self.dead_letters,
@@ -120,6 +121,8 @@ impl PipelineSpec {
             routes: self.routes != new.routes,
             rings: self.rings != new.rings || self.max_record != new.max_record,
             search: self.search != new.search,
+            clock: self.clock != new.clock,
+            backtraces: self.backtraces != new.backtraces,
             fields: self.fields != new.fields,
             redact: self.redact != new.redact,
             dead_letters: self.dead_letters != new.dead_letters,
@@ -163,6 +166,10 @@ pub struct PipelineDiff {
     pub rings: bool,
     /// Whether the folders of plugins differ.
     pub search: bool,
+    /// Whether calls are stamped by another clock.
+    pub clock: bool,
+    /// Whether errors have backtraces from another level on.
+    pub backtraces: bool,
     /// Whether records get other fields.
     pub fields: bool,
     /// Whether other things are hidden, or in another way.
@@ -183,7 +190,7 @@ impl PipelineDiff {
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         let sections = self.levels || self.routes || self.rings || self.search;
-        let carried = self.fields || self.redact;
+        let carried = self.fields || self.redact || self.clock || self.backtraces;
         let beside =
             self.dead_letters || self.metrics || self.control || self.last_good || self.recorder;
         !(sections || carried || beside)

@@ -75,10 +75,10 @@ pub use recovery::{
 pub use secrets::{MIN_SECRET, Secrets};
 pub use source::MAX_FILE;
 pub use spec::{
-    BatchBytes, BatchRecords, Concurrency, DEFAULT_LEVEL, FlushSpec, Interval, LevelRule,
-    MaxRecord, MaxWait, Overflow, PipelineSpec, PluginConfig, QueueBytes, QueueRecords, QueueSpec,
-    Retries, RetryDelay, RingBytes, RingsOverflow, RingsSpec, RouteSpec, TargetSpec, Timeout,
-    VERSION,
+    BatchBytes, BatchRecords, ClockKind, Concurrency, DEFAULT_LEVEL, FlushSpec, Interval,
+    LevelRule, MaxRecord, MaxWait, Overflow, PipelineSpec, PluginConfig, QueueBytes, QueueRecords,
+    QueueSpec, Retries, RetryDelay, RingBytes, RingsOverflow, RingsSpec, RouteSpec, TargetSpec,
+    Timeout, VERSION,
 };
 pub use substitute::{Env, MAX_SECRET_FILE};
 pub use table::{Row, markdown, table};
@@ -251,6 +251,8 @@ fn finish(
         routes,
         rings: draft.rings,
         max_record: draft.max_record,
+        clock: draft.clock,
+        backtraces: draft.backtraces,
         fields: draft.fields,
         redact: draft.redact.on(),
         dead_letters: draft.dead_letters.on().and_then(|d| d.finish(base)),

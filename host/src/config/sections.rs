@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
-use rolog_core::{LevelRange, Threshold};
+use rolog_core::{Level, LevelRange, Threshold};
 
 use super::carried::{FieldsSpec, RedactSpec};
 use super::keeping::{RecorderSpec, RouteRules};
@@ -16,7 +16,7 @@ use super::problem::quoted;
 use super::read::{Cursor, Keys, Section, Setting};
 use super::recovery::{OrOff, retry_keys};
 use super::spec::{
-    DEFAULT_MAX_RECORD, FlushSpec, LevelRule, MaxRecord, QueueSpec, RingsSpec, VERSION,
+    ClockKind, DEFAULT_MAX_RECORD, FlushSpec, LevelRule, MaxRecord, QueueSpec, RingsSpec, VERSION,
 };
 use super::tree::ItemKind;
 use crate::pattern::LoggerGlob;
@@ -29,6 +29,8 @@ pub(crate) struct Draft {
     pub(crate) routes: Vec<RouteDraft>,
     pub(crate) rings: RingsSpec,
     pub(crate) max_record: MaxRecord,
+    pub(crate) clock: ClockKind,
+    pub(crate) backtraces: Option<Level>,
     pub(crate) fields: FieldsSpec,
     pub(crate) redact: OrOff<RedactSpec>,
     pub(crate) dead_letters: OrOff<DeadLettersDraft>,
@@ -47,6 +49,8 @@ impl Default for Draft {
             routes: Vec::new(),
             rings: RingsSpec::default(),
             max_record: DEFAULT_MAX_RECORD,
+            clock: ClockKind::default(),
+            backtraces: None,
             fields: FieldsSpec::default(),
             redact: OrOff::Off,
             dead_letters: OrOff::Off,
@@ -130,6 +134,17 @@ impl Keys for Draft {
             "max_record",
             "how long a record may be; a longer one is cut and marked",
             &mut self.max_record,
+        );
+        s.key(
+            "clock",
+            "what stamps a call: the best clock of the machine, or one that is cheaper and right within some milliseconds (Linux)",
+            &mut self.clock,
+        );
+        #[cfg(feature = "backtrace")]
+        s.key(
+            "backtraces",
+            "the least level of records that tell of an error from which on they say how their thread came there",
+            &mut self.backtraces,
         );
         s.key(
             "fields",

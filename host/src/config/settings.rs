@@ -9,6 +9,7 @@ use super::amount::{Count, Size, Time};
 use super::names::{PluginName, TargetName};
 use super::problem::quoted;
 use super::read::{Cursor, Setting};
+use super::spec::ClockKind;
 use super::tree::ItemKind;
 use super::units::{ShowSize, ShowTime, parse_size, parse_time};
 use crate::pattern::LoggerGlob;
@@ -182,6 +183,36 @@ impl Setting for Level {
 
     fn show(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Setting for ClockKind {
+    fn expected() -> String {
+        "exact or coarse".to_owned()
+    }
+
+    fn read(cursor: &Cursor<'_>) -> Option<Self> {
+        let text = cursor.text(Self::expected())?;
+        match text {
+            "exact" => Some(ClockKind::Exact),
+            "coarse" => Some(ClockKind::Coarse),
+            other => {
+                let problem = cursor
+                    .problem(format!("{} is no clock", quoted(other)))
+                    .expected(Self::expected())
+                    .nearest_of(other, ["exact", "coarse"]);
+                cursor.sink.push(problem);
+                None
+            }
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            ClockKind::Exact => "exact",
+            ClockKind::Coarse => "coarse",
+        }
+        .to_owned()
     }
 }
 

@@ -289,6 +289,17 @@ impl fmt::Debug for TargetSpec {
     }
 }
 
+/// What stamps a call with its time. Chosen once in a process, by the first pipeline that starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ClockKind {
+    /// The best that the machine has.
+    #[default]
+    Exact,
+    /// The kernel's as of its last timer tick: cheaper where the best is dear, right within some
+    /// milliseconds. See [`rolog_core::clock::use_coarse`].
+    Coarse,
+}
+
 /// A valid pipeline. `Debug` masks the secrets in it.
 #[derive(Clone)]
 pub struct PipelineSpec {
@@ -299,6 +310,8 @@ pub struct PipelineSpec {
     pub(super) routes: Vec<RouteSpec>,
     pub(super) rings: RingsSpec,
     pub(super) max_record: MaxRecord,
+    pub(super) clock: ClockKind,
+    pub(super) backtraces: Option<Level>,
     pub(super) fields: FieldsSpec,
     pub(super) redact: Option<RedactSpec>,
     pub(super) dead_letters: Option<DeadLettersSpec>,
@@ -317,7 +330,7 @@ pub struct PipelineSpec {
 impl fmt::Debug for PipelineSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = format!(
-            "{:?}: search {:?}, levels {:?}, targets {:?}, routes {:?}, {:?}, max_record {}, fields {:?}, redact {:?}, {:?}, {:?}, control {:?}, recorder {:?}",
+            "{:?}: search {:?}, levels {:?}, targets {:?}, routes {:?}, {:?}, max_record {}, {:?}, backtraces {:?}, fields {:?}, redact {:?}, {:?}, {:?}, control {:?}, recorder {:?}",
             self.places,
             self.search,
             self.levels,
@@ -325,6 +338,8 @@ impl fmt::Debug for PipelineSpec {
             self.routes,
             self.rings,
             self.max_record,
+            self.clock,
+            self.backtraces,
             self.fields,
             self.redact,
             self.dead_letters,
@@ -380,6 +395,16 @@ impl PipelineSpec {
     /// How long a record is at most.
     pub fn max_record(&self) -> MaxRecord {
         self.max_record
+    }
+
+    /// What stamps a call.
+    pub fn clock(&self) -> ClockKind {
+        self.clock
+    }
+
+    /// From which level on errors say how their thread came there; `None` where the file says nothing.
+    pub fn backtraces(&self) -> Option<Level> {
+        self.backtraces
     }
 
     /// The fields that every record gets.

@@ -117,7 +117,7 @@ routes:
     );
     let expected = [
         "p.yaml:1:10: version: 2 is not a known version; expected `version: 1`, the one that this rolog reads",
-        "p.yaml:2:1: level: unknown key; expected version, plugins, levels, targets, routes, recorder, rings, max_record, fields, redact, dead_letters, metrics, control or last_good; did you mean `levels`?",
+        "p.yaml:2:1: level: unknown key; expected version, plugins, levels, targets, routes, recorder, rings, max_record, clock, backtraces, fields, redact, dead_letters, metrics, control or last_good; did you mean `levels`?",
         "p.yaml:5:13: targets.app.plugin: `../file`: the name of a plugin has other characters than letters, digits, `_` and `-`; expected the name of a plugin: letters, digits, `_` and `-`, such as `file`",
         "p.yaml:6:14: targets.app.flush.max_sise: unknown key; expected max_size, max_bytes, interval, flush_on, timeout, concurrency, max_retries, retry_delay, progressive_delay, retry, breaker, hold, grace, quarantine_after or fallback; did you mean `max_size`?",
         "p.yaml:6:37: targets.app.flush.max_size: 0 is out of bounds; expected a number from 1 to 1000000",
@@ -285,6 +285,33 @@ routes: [{ to: app }]
     assert_eq!(
         unknown,
         "p.yaml:4:13: targets.app.plugin: no plugin has the name `http`; expected https or file; did you mean `https`?"
+    );
+}
+
+#[test]
+fn clock_and_backtraces_are_read_and_tell_pipelines_apart() {
+    let yaml = |more: &str| {
+        read(&format!(
+            "version: 1\ntargets: {{ a: {{ plugin: memory }} }}\nroutes: [{{ to: a }}]\n{more}"
+        ))
+    };
+    let plain = yaml("").unwrap();
+    assert_eq!(
+        (plain.clock(), plain.backtraces()),
+        (ClockKind::Exact, None)
+    );
+    let both = yaml("clock: coarse\nbacktraces: error\n").unwrap();
+    assert_eq!(both.clock(), ClockKind::Coarse);
+    assert_eq!(both.backtraces(), Some(Level::Error));
+    assert_ne!(plain.digest(), both.digest());
+    let diff = plain.diff(&both);
+    assert!(diff.clock && diff.backtraces && !diff.is_empty());
+    let error = yaml("clock: course\n").unwrap_err().to_string();
+    assert!(
+        error.ends_with(
+            "clock: `course` is no clock; expected exact or coarse; did you mean `coarse`?"
+        ),
+        "{error}"
     );
 }
 

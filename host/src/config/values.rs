@@ -21,6 +21,8 @@ impl PipelineSpec {
             },
             rings: self.rings.clone(),
             max_record: self.max_record,
+            clock: self.clock,
+            backtraces: self.backtraces,
             fields: self.fields.clone(),
             redact: match self.redact.clone() {
                 Some(redact) => OrOff::On(redact),

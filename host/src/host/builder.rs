@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::catalog::{Catalog, PreparedTargets, memories};
-use crate::config::{self, Env, PipelineSpec, Problem, Problems, SettingPath};
+use crate::config::{self, ClockKind, Env, PipelineSpec, Problem, Problems, SettingPath};
 use crate::dead_letters::DeadLetterSettings;
 use crate::dress::Dress;
 use crate::error::Error;
@@ -110,8 +110,8 @@ impl HostBuilder {
         self
     }
 
-    /// Has records of this level or above that tell of an error say how their thread came there; none
-    /// do unless this says so. See [`rolog_core::backtrace`] for what it costs.
+    /// Has records of this level or above that tell of an error say how their thread came there, where
+    /// the configuration has no `backtraces`; none do unless one of them says so. See [`rolog_core::backtrace`] for what it costs.
     #[cfg(feature = "backtrace")]
     pub fn backtraces(mut self, from: Level) -> Self {
         self.backtraces = Some(from);
@@ -225,7 +225,13 @@ impl HostBuilder {
             made: prepared,
             instead_of,
         } = first;
-        let warnings = warnings(&spec, &prepared, instead_of.as_ref());
+        let mut warnings = warnings(&spec, &prepared, instead_of.as_ref());
+        if spec.clock() == ClockKind::Coarse && !rolog_core::clock::use_coarse() {
+            let what =
+                "this process stamps its calls by another clock already, or has no coarse one";
+            let path = SettingPath::root().key("clock");
+            warnings.push(spec.problem_at(path, what).warning());
+        }
         let intake = Intake::new(spec.intake_config())
             .map_err(|error| Error::system("the rings", std::io::Error::other(error)))?;
         let (handle, mut runtime) = start_runtime()?;
@@ -278,14 +284,15 @@ impl HostBuilder {
             reloading: tokio::sync::Mutex::new(()),
             reloads: Tally::new(self.on_reload),
             catalog: Arc::new(catalog),
+            #[cfg(feature = "backtrace")]
+            backtraces: self.backtraces,
             closing: AtomicBool::new(false),
             ended: watch::Sender::new(None),
         });
         link.attach(&pipeline);
         let backend: Weak<Pipeline> = Arc::downgrade(&pipeline);
         pipeline.factory.attach(backend);
-        #[cfg(feature = "backtrace")]
-        set_backtraces(&pipeline, self.backtraces);
+        pipeline.set_backtraces(pipeline.shape().spec.backtraces());
         start_pump(&pipeline)?;
         let watchdog = watchdog::watch(link, pipeline.catalog.loader());
         pipeline.runtime.spawn(watchdog);
@@ -358,16 +365,6 @@ fn start_runtime() -> Result<(tokio::runtime::Handle, Background), Error> {
         .build()
         .map_err(|error| Error::system("the pipeline's runtime", error))?;
     Ok((runtime.handle().clone(), Background(Some(runtime))))
-}
-
-#[cfg(feature = "backtrace")]
-fn set_backtraces(pipeline: &Pipeline, from: Option<Level>) {
-    if from.is_some() {
-        pipeline.factory.set_backtraces(from);
-        // Not the pump's first record with one is to wait for it.
-        let warm = rolog_core::backtrace::Symbols::warm;
-        pipeline.runtime.spawn_blocking(warm);
-    }
 }
 
 /// Keeps the file that runs as the last good one, or says that it is the last good one that runs.

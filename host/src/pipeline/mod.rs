@@ -69,6 +69,9 @@ pub(crate) struct Pipeline {
     /// What has become of them.
     pub(crate) reloads: Tally,
     pub(crate) catalog: Arc<Catalog>,
+    /// What the service says of backtraces.
+    #[cfg(feature = "backtrace")]
+    pub(crate) backtraces: Option<Level>,
     pub(crate) closing: AtomicBool,
     pub(crate) ended: watch::Sender<Option<Report>>,
 }
@@ -87,6 +90,24 @@ impl Pipeline {
         }
         self.factory.registry().gates_changed();
     }
+
+    /// From which level on errors say how their thread came there; where the configuration says
+    /// nothing, the service does.
+    #[cfg(feature = "backtrace")]
+    pub(crate) fn set_backtraces(&self, stated: Option<Level>) {
+        static WARM: std::sync::Once = std::sync::Once::new();
+        let from = stated.or(self.backtraces);
+        self.factory.set_backtraces(from);
+        if from.is_some() {
+            // Not the pump's first record with one is to wait for it.
+            let warm = || WARM.call_once(rolog_core::backtrace::Symbols::warm);
+            self.runtime.spawn_blocking(warm);
+        }
+    }
+
+    #[cfg(not(feature = "backtrace"))]
+    #[allow(clippy::unused_self, reason = "what is there with the feature")]
+    pub(crate) fn set_backtraces(&self, _: Option<Level>) {}
 
     /// What the pump is asked to do, once.
     pub(crate) fn take_commands(&self) -> Vec<Command> {

@@ -221,6 +221,9 @@ fn fixed(shape: &Shape, new: &PipelineSpec) -> Result<(), Error> {
     if old.max_record() != new.max_record() {
         refuse(root().key("max_record"), "the bound on a record");
     }
+    if old.clock() != new.clock() {
+        refuse(root().key("clock"), "the clock of calls");
+    }
     for (name, _) in &shape.attached {
         if new.target(name.as_str()).is_some() {
             let path = SettingPath::root().key("targets").key(name.as_str());

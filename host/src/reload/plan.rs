@@ -45,6 +45,9 @@ impl Plan {
         if old.rings().bytes != new.rings().bytes {
             fixed.push("rings.bytes");
         }
+        if old.clock() != new.clock() {
+            fixed.push("clock");
+        }
         if old.max_record() != new.max_record() {
             fixed.push("max_record");
         }

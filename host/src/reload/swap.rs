@@ -122,6 +122,9 @@ impl Pipeline {
         }
         let before = std::mem::replace(&mut shape.spec, spec);
         self.set_secrets(&shape.spec, &before);
+        if shape.spec.backtraces() != before.backtraces() {
+            self.set_backtraces(shape.spec.backtraces());
+        }
         shape.before = Some(Box::new(before));
         shape.stages = stages;
         self.intake

@@ -71,6 +71,32 @@ fn an_error_says_how_its_thread_came_there_from_its_level_on() {
 }
 
 #[test]
+fn the_pipeline_file_says_from_which_level_on_and_a_reload_changes_it() {
+    let stated = |level: &str| spec(&format!("{YAML}{level}"));
+    let host = Host::builder().pipeline(stated("backtraces: error\n"));
+    let host = host.start().unwrap();
+    let log = host.factory().get_logger("shop");
+    let both = || {
+        the_function_that_fails(|error| exception!(log, error, "error"));
+        the_function_that_fails(|error| warning!(log, "warning", exception = error));
+        let records = kept(&host);
+        let traced = records
+            .iter()
+            .rev()
+            .take(2)
+            .map(|record| trace(record).is_some());
+        traced.collect::<Vec<_>>()
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let reload = |level| runtime.block_on(host.reconfigure(stated(level))).unwrap();
+    assert_eq!(both(), [false, true]);
+    reload("backtraces: warning\n");
+    assert_eq!(both(), [true, true]);
+    reload("");
+    assert_eq!(both(), [false, false]);
+}
+
+#[test]
 fn errors_of_the_facades_have_one_too() {
     let _alone = alone();
     let host = host();
