@@ -31,7 +31,8 @@ pub enum End {
     Delivered,
     /// It is in the dead letters.
     DeadLettered,
-    /// It is lost, for this reason: the word that the ledger counts it under.
+    /// It is lost, or a rule of its route held it back (`sampled`, `limited`, `repeated`), for this
+    /// reason: the word that the ledger counts it under.
     Dropped(&'static str),
 }
 

@@ -100,6 +100,64 @@ fn a_limit_says_how_many_it_held_back_and_of_what() {
 }
 
 #[test]
+fn what_is_counted_by_a_field_is_told_with_it() {
+    let host = with("limit: { rate: 1, per: 1h, by: 'field:customer' }");
+    let log = host.factory().get_logger("shop");
+    for customer in ["ada", "bob", "ada", "ada"] {
+        info!(log, "asked", customer = customer);
+        info!(log, "nobody asked");
+    }
+    let records = end(&host);
+    let told: Vec<(String, Option<String>)> = records
+        .iter()
+        .filter(|record| record.field("suppressed").is_some())
+        .map(|record| {
+            let customer = record.field("customer").map(ToString::to_string);
+            (record.message.clone(), customer)
+        })
+        .collect();
+    let of = |n: u64, what: &str, who: Option<&str>| {
+        let message = format!("suppressed {n} records like: {what}");
+        (message, who.map(str::to_owned))
+    };
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.contains(&of(2, "asked", Some("ada"))), "{told:?}");
+    assert!(told.contains(&of(3, "nobody asked", None)), "{told:?}");
+}
+
+#[test]
+fn what_is_held_back_is_hidden_and_dressed_like_what_goes_out() {
+    let host = start(
+        "
+version: 1
+levels: { '**': info }
+targets: { app: { plugin: memory } }
+routes: [{ to: app, repeat: { after: 1h, max: 2h } }]
+recorder: {}
+fields: { service: shop }
+redact: {}
+",
+    );
+    let log = host.factory().get_logger("shop");
+    for _ in 0..3 {
+        debug!(log, "trying {password}", password = "hunter2");
+        info!(log, "login with {password}", password = "hunter2");
+    }
+    error!(log, "refused");
+    let records = end(&host);
+    assert_eq!(records.len(), 6, "{records:#?}");
+    for record in &records {
+        assert!(!format!("{record:?}").contains("hunter2"), "{record:?}");
+        assert_eq!(record.field("service").unwrap().to_string(), "shop");
+    }
+    assert!(
+        records[5]
+            .message
+            .starts_with("repeated 2 times: login with ")
+    );
+}
+
+#[test]
 fn what_was_held_back_is_told_also_when_nothing_follows() {
     for rule in ["limit: { rate: 1, per: 50ms }", "repeat: { after: 50ms }"] {
         let host = with(rule);

@@ -8,6 +8,7 @@ use super::*;
 
 mod agreement;
 mod corners;
+mod keeping;
 mod outlets;
 mod recovery;
 mod reference;

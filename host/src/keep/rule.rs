@@ -175,6 +175,10 @@ impl<P: Policy> Counter<P> {
             key.like.get_or_insert_with(|| Like {
                 logger: cut(seen.meta.logger.name),
                 level: seen.meta.level,
+                field: match &self.apart {
+                    Apart::By(CountedBy::Field(name)) => seen.short_field(name),
+                    _ => None,
+                },
                 text: match self.apart {
                     Apart::Same(Sameness::Values) => seen.rendered(),
                     _ => seen.like(),

@@ -101,6 +101,12 @@ impl<'a> Seen<'a> {
         text(&mut at)
     }
 
+    /// A field with its value as it is encoded, unless that is too long to be remembered.
+    pub(super) fn short_field(&self, name: &str) -> Option<(Box<str>, Box<[u8]>)> {
+        let value = self.field(name).filter(|value| value.len() <= LONGEST)?;
+        Some((name.into(), value.into()))
+    }
+
     /// The value of a field as it is encoded: the first of that name.
     fn field(&self, name: &str) -> Option<&'a [u8]> {
         let mut at = self.payload;

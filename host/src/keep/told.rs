@@ -13,6 +13,8 @@ pub(super) struct Like {
     pub(super) logger: Box<str>,
     pub(super) level: Level,
     pub(super) text: Box<str>,
+    /// The field that the rule counts by, with its value as it is encoded.
+    pub(super) field: Option<(Box<str>, Box<[u8]>)>,
 }
 
 /// Records that were held back, to be told of.
@@ -66,6 +68,10 @@ impl Told {
         out.key(&message);
         out.key("suppressed").u64(records);
         out.key("reason").str(reason.name());
+        if let Some((name, value)) = &like.field {
+            out.key(name);
+            payload.extend_from_slice(value);
+        }
         OwnRecord {
             kind: OriginKind::Pipeline,
             target: None,

@@ -60,6 +60,26 @@ fn without_a_pipeline_the_records_are_shown() {
 }
 
 #[test]
+fn what_the_rules_of_a_route_hold_back_is_in_the_account_and_no_loss() {
+    let place = Place::new();
+    let route = "to: [out], limit: { rate: 2, per: 1h, by: logger }";
+    place.file("p.yaml", &JSON.replace("to: [out]", route));
+    let input = "{\"msg\":\"same\",\"logger\":\"a\"}\n".repeat(5);
+    let run = place.run(["run", "-c", "p.yaml"], &input);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let lines = lines(&run.stdout);
+    assert_eq!(lines.len(), 3, "two, and what tells of the others: {run:?}");
+    assert_eq!(lines[2]["message"], "suppressed 3 records like: same");
+    assert_eq!(
+        (&lines[2]["suppressed"], &lines[2]["logger"]),
+        (&3.into(), &"a".into())
+    );
+    let told = "out: 3 records held back by the rules of its routes\n";
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+    assert!(run.stderr.ends_with("\nnothing lost\n"), "{}", run.stderr);
+}
+
+#[test]
 fn nothing_is_coloured_where_no_terminal_is() {
     let place = Place::new();
     for args in [
