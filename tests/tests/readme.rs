@@ -36,7 +36,7 @@ fn the_service_is_the_example_that_is_run() {
 fn the_pipeline_is_accepted() {
     let readme = read("README.md");
     let pipelines = blocks(&readme, "yaml");
-    assert_eq!(pipelines.len(), 1);
+    assert!(!pipelines.is_empty());
     for pipeline in pipelines {
         let parsed = config::parse(pipeline, "README.md", root(), &Env::empty());
         parsed.unwrap_or_else(|problems| panic!("{problems}"));

@@ -52,7 +52,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ),
         (
             route("final: false\nrecorder: { level: error }"),
-            "p.yaml:6:1: recorder.dump_on: error is not above `level`, error; expected a level above `level`",
+            "p.yaml:6:11: recorder.dump_on: error is not above `level`, error; expected a level above `level`",
         ),
         (
             route("final: false\nrecorder: { by: trace }"),
