@@ -1,7 +1,8 @@
 //! Sending dead letters again.
 //!
-//! Every letter goes to the target that it was once routed to, whole and under its own id, with the
-//! backpressure of callers that wait; retries and fallbacks are as for any record. What arrives is
+//! Every letter goes to the target that it was once routed to, whole and under its own id, in the
+//! batch that it was given up in (so that the key stays the same by which a service tells that it has
+//! a batch already), with the backpressure of callers that wait; retries and fallbacks are as for any record. What arrives is
 //! taken out of the file, and so is what was buried anew elsewhere. Whatever happens meanwhile, a
 //! record is in the file or has arrived; where the process is killed between the two it is in both,
 //! and its id tells.
@@ -19,8 +20,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::dead_letters::{Letter, LetterFile, Unreadable};
 use crate::error::Error;
+use crate::instance::BoxFuture;
 use crate::pipeline::Pipeline;
-use crate::stage::Stage;
+use crate::stage::{NoRoom, Reservation, Stage};
 
 /// Records that are under way at once.
 const WINDOW: usize = 1000;
@@ -49,8 +51,46 @@ impl Replay {
     }
 }
 
+/// Records that are sent again as one batch; a batch that had more was made with other settings.
+const LARGEST: usize = 100_000;
+
 /// What the reading thread hands over.
 type Read = Result<Letter, Unreadable>;
+
+/// Records on their way, by their ids.
+type UnderWay = FuturesUnordered<BoxFuture<'static, (RecordId, Delivery)>>;
+
+/// The letters of a file, batch by batch.
+struct Reading {
+    letters: mpsc::Receiver<Read>,
+    /// The batch that is being put together.
+    held: Vec<Letter>,
+    /// The first letter of the one after it.
+    next: Option<Letter>,
+}
+
+impl Reading {
+    /// Holds all letters of the next batch; says whether there was one.
+    async fn batch(&mut self, unreadable: &mut Vec<Unreadable>) -> bool {
+        self.held.extend(self.next.take());
+        while let Some(read) = self.letters.recv().await {
+            match read {
+                Err(line) => unreadable.push(line),
+                Ok(letter) if self.continues(&letter) => self.held.push(letter),
+                Ok(letter) => {
+                    self.next = Some(letter);
+                    break;
+                }
+            }
+        }
+        !self.held.is_empty()
+    }
+
+    fn continues(&self, letter: &Letter) -> bool {
+        let last = self.held.last();
+        last.is_none_or(|last| letter.follows(last) && self.held.len() < LARGEST)
+    }
+}
 
 impl Pipeline {
     /// Sends the letters of a file again, to `to` or to where each was routed; what has not arrived
@@ -64,7 +104,7 @@ impl Pipeline {
         let until = Instant::now() + deadline;
         let system = |error| Error::system("the replay", error);
         let file = LetterFile::open(path).map_err(system)?;
-        let (sender, mut letters) = mpsc::channel::<Read>(WINDOW);
+        let (sender, letters) = mpsc::channel::<Read>(WINDOW);
         let reader = tokio::task::spawn_blocking(move || {
             for letter in file.letters()? {
                 // Nobody takes more once the deadline is over.
@@ -76,27 +116,26 @@ impl Pipeline {
         });
         let mut replay = Replay::default();
         let mut gone = HashSet::new();
-        let mut under_way = FuturesUnordered::new();
-        while let Ok(Some(letter)) = timeout_at(until, letters.recv()).await {
-            replay.read += 1;
-            let letter = match letter {
-                Ok(letter) => letter,
-                Err(line) => {
-                    replay.read -= 1;
-                    replay.unreadable.push(line);
-                    continue;
+        let mut under_way = UnderWay::new();
+        let mut reading = Reading {
+            letters,
+            held: Vec::new(),
+            next: None,
+        };
+        while let Ok(true) = timeout_at(until, reading.batch(&mut replay.unreadable)).await {
+            let batch = std::mem::take(&mut reading.held);
+            replay.read += batch.len() as u64;
+            let name = to.as_deref().unwrap_or(&batch[0].routed);
+            let before = under_way.len();
+            match self.stage(name) {
+                Some(stage) => {
+                    let sending = self.send_again(&stage, &batch, &mut under_way);
+                    // What is not under way then is left.
+                    let _ = timeout_at(until, sending).await;
                 }
-            };
-            let name = to.as_deref().unwrap_or(&letter.routed);
-            let Some(stage) = self.stage(name) else {
-                *replay.unknown.entry(name.to_owned()).or_default() += 1;
-                replay.left += 1;
-                continue;
-            };
-            match timeout_at(until, self.send_again(&stage, &letter)).await {
-                Ok(Some(delivery)) => under_way.push(async move { (letter.id, delivery.await) }),
-                Ok(None) | Err(_) => replay.left += 1,
+                None => *replay.unknown.entry(name.to_owned()).or_default() += batch.len() as u64,
             }
+            replay.left += (batch.len() - (under_way.len() - before)) as u64;
             while under_way.len() >= WINDOW {
                 match timeout_at(until, under_way.next()).await {
                     Ok(Some((id, delivery))) => replay.note(id, &delivery, &mut gone),
@@ -104,7 +143,10 @@ impl Pipeline {
                 }
             }
         }
-        drop(letters);
+        let unsent = reading.held.len() + usize::from(reading.next.is_some());
+        replay.read += unsent as u64;
+        replay.left += unsent as u64;
+        drop(reading);
         while let Ok(Some((id, delivery))) = timeout_at(until, under_way.next()).await {
             replay.note(id, &delivery, &mut gone);
         }
@@ -128,23 +170,44 @@ impl Pipeline {
         found.map(|(_, stage)| stage.clone())
     }
 
-    /// Appends a letter's record where there is room for it; resolves to what will become of it.
-    async fn send_again(
+    /// Appends the records of a batch when there is room for them, if there ever is.
+    async fn send_again(&self, stage: &Stage, batch: &[Letter], under_way: &mut UnderWay) {
+        let bytes = batch.iter().map(|one| one.batch.len()).sum();
+        match stage.reserve(batch.len(), bytes).await {
+            Ok(room) => self.append(stage, batch, room, under_way),
+            // The queue was larger when they were given up.
+            Err(NoRoom::TooLarge) if batch.len() > 1 => {
+                for half in batch.chunks(batch.len().div_ceil(2)) {
+                    Box::pin(self.send_again(stage, half, under_way)).await;
+                }
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn append(
         &self,
         stage: &Stage,
-        letter: &Letter,
-    ) -> Option<impl Future<Output = Delivery> + use<>> {
-        let mut room = stage.reserve(1, letter.batch.len()).await.ok()?;
-        let slot = self.slots.add(Vec::new(), true);
-        // One copy, and its room is in hand.
-        let _ = self.slots.routed(slot, 1);
-        let delivery = self.slots.delivery(slot);
-        // Checked when the letter was read.
-        let batch = Batch::parse(&letter.batch).ok()?;
-        let record = batch.get(0)?;
-        // A refusal is told to the slot.
-        let _ = stage.open().append_again(&record, slot, &mut room);
-        Some(delivery)
+        batch: &[Letter],
+        mut room: Reservation,
+        under_way: &mut UnderWay,
+    ) {
+        // Checked when the letters were read.
+        let views: Vec<_> = batch
+            .iter()
+            .filter_map(|one| Batch::parse(&one.batch).ok())
+            .collect();
+        let records = views.iter().filter_map(|view| view.get(0)).map(|record| {
+            let slot = self.slots.add(Vec::new(), true);
+            // One copy, and its room is in hand.
+            let _ = self.slots.routed(slot, 1);
+            let (id, delivery) = (record.id(), self.slots.delivery(slot));
+            under_way.push(Box::pin(async move { (id, delivery.await) }));
+            (record, slot)
+        });
+        let records: Vec<_> = records.collect();
+        // A refusal is told to the slots.
+        stage.open().append_again(&records, &mut room);
     }
 }
 

@@ -34,6 +34,9 @@ pub struct Letter {
     pub generation: u64,
     /// An interrupted attempt may have written it all the same.
     pub maybe_written: bool,
+    /// The first record of the batch that was given up with this one in it; letters of one batch
+    /// follow one another, in its order. None where an older version has written the letter.
+    pub together: Option<RecordId>,
     /// The record, as a checked batch of one.
     pub batch: Vec<u8>,
 }
@@ -52,6 +55,8 @@ struct Line<'a> {
     last: Timestamp,
     generation: u64,
     maybe_written: bool,
+    #[serde(default)]
+    together: Option<String>,
     #[serde(borrow)]
     record: &'a RawValue,
     frame: &'a str,
@@ -92,6 +97,7 @@ impl LetterWriter {
         let (first, last) = (time(letters.first), time(letters.last));
         let mut out = Vec::with_capacity(letters.batch.len() * 4);
         let mut rendered = Vec::new();
+        let together = batch.get(0).map(|first| first.id().to_string());
         for record in batch.records() {
             rendered.clear();
             self.renderer.line(&record, &mut rendered);
@@ -113,6 +119,7 @@ impl LetterWriter {
                 last,
                 generation: letters.generation,
                 maybe_written: letters.maybe_written,
+                together: together.clone(),
                 record: readable,
                 frame: &frame,
             };
@@ -124,6 +131,15 @@ impl LetterWriter {
 }
 
 impl Letter {
+    /// Whether this one was in the same batch as the one that stands before it in the file.
+    pub(crate) fn follows(&self, before: &Letter) -> bool {
+        self.together.is_some()
+            && self.together == before.together
+            && self.routed == before.routed
+            // Buried anew, a batch may stand behind itself.
+            && self.together != Some(self.id)
+    }
+
     /// Reads a line.
     ///
     /// # Errors
@@ -140,6 +156,10 @@ impl Letter {
         if ids != [id] {
             return Err(format!("its frame is not that of the record {id}"));
         }
+        let together = line.together.map(|first| first.parse());
+        let together = together
+            .transpose()
+            .map_err(|error| format!("its batch: {error}"))?;
         let class = Class::ALL
             .into_iter()
             .find(|class| class.name() == line.error.class)
@@ -154,6 +174,7 @@ impl Letter {
             last: line.last,
             generation: line.generation,
             maybe_written: line.maybe_written,
+            together,
             batch,
         })
     }

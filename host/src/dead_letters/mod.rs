@@ -14,6 +14,7 @@
 //! | `first`, `last` | when the first and the last of them failed, RFC 3339 |
 //! | `generation` | which instance was in the target's slot |
 //! | `maybe_written` | `true`: an interrupted attempt may have written it all the same |
+//! | `together` | the id of the first record of the batch that it was given up with; those of one batch follow one another, and are sent again as one |
 //! | `record` | the record as [the renderer](rolog_core::render) writes it |
 //! | `frame` | the record as a batch of one, Base64 |
 //!

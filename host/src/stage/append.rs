@@ -2,39 +2,30 @@
 
 use std::sync::Arc;
 
-use rolog_core::Level;
-use rolog_core::frame::{FrameMeta, Record};
+use rolog_core::frame::FrameMeta;
 
 use super::fallback::Journey;
 use super::ledger::RefusalReason;
 use super::receipt::{End, ReceiptSink};
 use super::shared::FRAME_ROOM;
 
-/// What is appended.
+/// A record that has just been logged.
 #[derive(Clone, Copy)]
-pub(super) enum Content<'a> {
-    /// A record that has just been logged.
-    New(&'a FrameMeta<'a>, &'a [u8]),
-    /// A record that has been given up before, and is sent again under its id.
-    Again(&'a Record<'a>),
+pub(super) struct Content<'a> {
+    pub meta: &'a FrameMeta<'a>,
+    pub payload: &'a [u8],
 }
 
 impl Content<'_> {
     /// What it needs at most, as far as can be known before it is encoded.
     pub(super) fn need(self) -> usize {
-        let payload = match self {
-            Content::New(_, payload) => payload,
-            Content::Again(record) => record.payload(),
-        };
-        payload.len() + FRAME_ROOM
+        need(self.payload)
     }
+}
 
-    pub(super) fn level(self) -> Level {
-        match self {
-            Content::New(meta, _) => meta.level,
-            Content::Again(record) => record.level(),
-        }
-    }
+/// What a record with this payload needs at most.
+pub(super) fn need(payload: &[u8]) -> usize {
+    payload.len() + FRAME_ROOM
 }
 
 /// Whether a record was taken in.

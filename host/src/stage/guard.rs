@@ -4,7 +4,7 @@ use std::sync::{Arc, MutexGuard};
 
 use rolog_core::frame::{FrameMeta, Record};
 
-use super::append::{Append, Content, Ends};
+use super::append::{Append, Content, Ends, need};
 use super::ledger::Suppression;
 use super::reserve::Reservation;
 use super::shared::Shared;
@@ -54,7 +54,7 @@ impl<'a> StageGuard<'a> {
     /// Takes a record in, or refuses it; either is counted at once. With a `slot` other than 0 its
     /// end is told to the receipts, a refusal included.
     pub fn append(&mut self, meta: &FrameMeta<'_>, payload: &[u8], slot: u64) -> Append {
-        self.put(Content::New(meta, payload), slot, None)
+        self.put(Content { meta, payload }, slot, None)
     }
 
     /// Takes a record into room that was reserved for it. Room of another stage, or room that is
@@ -66,7 +66,7 @@ impl<'a> StageGuard<'a> {
         slot: u64,
         room: &mut Reservation,
     ) -> Append {
-        self.put(Content::New(meta, payload), slot, Some(room))
+        self.put(Content { meta, payload }, slot, Some(room))
     }
 
     /// Takes a record in beyond the queue's bound: for a caller that has waited for room in the
@@ -79,7 +79,7 @@ impl<'a> StageGuard<'a> {
         slot: u64,
     ) -> Append {
         let state = self.state.as_mut().expect("only dropping takes it");
-        let content = Content::New(meta, payload);
+        let content = Content { meta, payload };
         state.append(self.shared, content, slot, true, &mut self.ends)
     }
 
@@ -89,15 +89,15 @@ impl<'a> StageGuard<'a> {
         state.suppress(reason, slot, &mut self.ends);
     }
 
-    /// Takes a record that was given up before, whole and under its own id, into room that was
-    /// reserved for it; counted as replayed.
-    pub fn append_again(
-        &mut self,
-        record: &Record<'_>,
-        slot: u64,
-        room: &mut Reservation,
-    ) -> Append {
-        self.put(Content::Again(record), slot, Some(room))
+    /// Takes records in that were given up together, as the one batch that they were, into room that
+    /// was reserved for them, whole and under their own ids; counted as replayed. The end of each is
+    /// told to the slot that it comes with, if that is not 0.
+    pub fn append_again(&mut self, records: &[(Record<'_>, u64)], room: &mut Reservation) {
+        for (record, _) in records {
+            room.spend(self.shared, need(record.payload()));
+        }
+        let state = self.state.as_mut().expect("only dropping takes it");
+        state.append_group(records, &mut self.ends);
     }
 
     fn put(&mut self, content: Content<'_>, slot: u64, room: Option<&mut Reservation>) -> Append {

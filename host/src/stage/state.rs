@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rolog_core::Error;
 use rolog_core::delivery::{Class, Failure};
-use rolog_core::frame::BatchBuilder;
+use rolog_core::frame::{BatchBuilder, Record};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -155,10 +155,7 @@ impl State {
         reserved: bool,
         ends: &mut Ends,
     ) -> Append {
-        let (need, level) = (content.need(), content.level());
-        if let Content::Again(_) = content {
-            self.row.replayed += 1;
-        }
+        let (need, level) = (content.need(), content.meta.level);
         let refusal = if self.closed_to_routes() {
             Some(RefusalReason::Disposed)
         } else if reserved || self.takes(shared, need) {
@@ -186,14 +183,7 @@ impl State {
             self.open.slots.push((index, slot));
         }
         self.open.since.get_or_insert_with(Instant::now);
-        match content {
-            Content::New(meta, payload) => {
-                self.open.builder.push(meta, payload);
-            }
-            Content::Again(record) => {
-                self.open.builder.push_record(record, None);
-            }
-        }
+        self.open.builder.push(content.meta, content.payload);
         self.open.levels[level.index()] += 1;
         self.row.accept(1);
         let (records, bytes) = (self.open.builder.len(), self.open.builder.bytes());
@@ -215,6 +205,30 @@ impl State {
             let end = || End::plain(state, &self.name);
             ends.add(&self.home, &[(0, slot)], end);
         }
+    }
+
+    /// Takes records in as a batch of their own, whose room is in hand; or refuses all of them.
+    pub(super) fn append_group(&mut self, records: &[(Record<'_>, u64)], ends: &mut Ends) {
+        let n = records.len() as u64;
+        self.row.replayed += n;
+        let slots = records.iter().map(|(_, slot)| *slot);
+        let slots: Slots = (0..).zip(slots).filter(|(_, slot)| *slot != 0).collect();
+        if self.closed_to_routes() {
+            let reason = RefusalReason::Disposed;
+            self.row.refused.add(reason, n);
+            self.untold.refused.add(reason, n);
+            let end = || End::plain(EndState::Refused(reason), &self.name);
+            return ends.add(&Arc::clone(&self.home), &slots, end);
+        }
+        // Before the group goes what came before it.
+        self.seal();
+        for (record, _) in records {
+            self.open.builder.push_record(record, None);
+            self.open.levels[record.level().index()] += 1;
+        }
+        self.open.slots = slots;
+        self.row.accept(n);
+        self.seal();
     }
 
     /// Closes the open batch, if anything is in it.

@@ -7,6 +7,7 @@ mod certificates;
 mod collector;
 mod nginx;
 mod receiver;
+mod replay;
 mod restart;
 
 use std::time::Duration;

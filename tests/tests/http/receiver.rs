@@ -19,6 +19,7 @@ struct State {
     honours_keys: bool,
     arrived: Mutex<Arrived>,
     more: Condvar,
+    mute: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -32,7 +33,7 @@ pub(crate) struct Arrived {
     pub requests: u64,
     /// Requests whose key was there before.
     pub repeated: u64,
-    keys: HashSet<String>,
+    pub keys: HashSet<String>,
     /// The first request's headers, and its body.
     pub first: (String, Vec<u8>),
 }
@@ -65,6 +66,7 @@ impl Receiver {
             honours_keys,
             arrived: Mutex::default(),
             more: Condvar::new(),
+            mute: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&state);
@@ -78,6 +80,11 @@ impl Receiver {
             }
         });
         Receiver { port, state }
+    }
+
+    /// From now on it takes what comes, and hangs up in place of an answer; or answers again.
+    pub(crate) fn hangs_up(&self, mute: bool) {
+        self.state.mute.store(mute, Ordering::SeqCst);
     }
 
     /// What came so far.
@@ -114,6 +121,9 @@ impl State {
         let mut reader = BufReader::new(stream);
         while let Some((head, body)) = read(&mut reader) {
             self.take(head, body);
+            if self.mute.load(Ordering::SeqCst) {
+                return;
+            }
             let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
             if (&mut &*stream).write_all(answer).is_err() {
                 return;

@@ -108,23 +108,25 @@ async fn nobody_waits_for_room_that_will_never_be() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replayed_record_keeps_its_id_and_is_counted_as_such() {
+async fn a_batch_that_is_replayed_is_the_batch_that_it_was() {
     let (dead, world) = (World::new(), World::new());
     dead.script(vec![Step::fail(); 4]);
     let witness = Witness::new();
-    let before = stage("t", batches_of(1), &dead, &[], witness.services(true));
-    accept(&before, [7]);
+    let before = stage("t", batches_of(3), &dead, &[], witness.services(true));
+    accept(&before, [7, 8, 9]);
     pass(s(4)).await;
     let letters = witness.letters();
     let batch = Batch::parse(&letters[0].batch).unwrap();
-    let after = stage("t", batches_of(1), &world, &[], Services::default());
-    let record = batch.get(0).unwrap();
-    let mut room = after.reserve(1, record.payload().len()).await.unwrap();
-    let result = after.open().append_again(&record, 0, &mut room);
-    assert_eq!(result, Append::Accepted);
-    settle_down().await;
-    assert_eq!(world.written(), [7]);
-    assert_eq!((after.row().replayed, after.row().accepted), (1, 1));
+    // Others are there before them and come after them, and batches would hold two of them.
+    let after = stage("t", batches_of(2), &world, &[], Services::default());
+    accept(&after, [1]);
+    let records: Vec<_> = batch.records().map(|record| (record, 0)).collect();
+    let mut room = after.reserve(3, 0).await.unwrap();
+    after.open().append_again(&records, &mut room);
+    accept(&after, [2]);
+    pass(s(2)).await;
+    assert_eq!(world.batches(), [vec![1], vec![7, 8, 9], vec![2]]);
+    assert_eq!((after.row().replayed, after.row().accepted), (3, 5));
 }
 
 #[test]
