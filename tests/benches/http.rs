@@ -2,7 +2,7 @@
 //! and drops; beside it a bare loop over hyper that sends the same bytes, which it compresses as the
 //! plugin does, to the same server in the same run.
 //!
-//!     cargo bench -p rolog-tests --bench http [-- BATCHES [ROUNDS]]
+//!     cargo bench -p rolog-tests --bench http [-- BATCHES [ROUNDS]] [BODY] [CODING]
 //!
 //! What the bare loop does not do: decode records, write them, split, key and account. The two take
 //! turns, and who goes first changes. A round in which the server did not get exactly the bodies that
@@ -54,9 +54,18 @@ fn main() {
         "{:>8} {:>6} {:>9} {:>12} {:>10} {:>12} {:>8}",
         "body", "coding", "in flight", "records/s", "MB/s", "bare MB/s", "ratio"
     );
-    for body in ["ndjson", "json", "otlp"] {
+    let named: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = |all: [&'static str; 3]| {
+        let some = all.map(|one| named.iter().any(|name| name == one));
+        let none = !some.contains(&true);
+        all.into_iter()
+            .zip(some)
+            .filter(move |(_, some)| *some || none)
+            .map(|(one, _)| one)
+    };
+    for body in wanted(["ndjson", "json", "otlp"]) {
         let plain = bodies(&runtime, &server, body, &prepared);
-        for coding in ["none", "gzip", "zstd"] {
+        for coding in wanted(["none", "gzip", "zstd"]) {
             for in_flight in [1, 4] {
                 let ours = runtime.block_on(target(&server, body, coding));
                 let mut results = Vec::new();

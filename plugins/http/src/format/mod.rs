@@ -83,6 +83,12 @@ impl Written {
         let mut places: HashMap<Stream, usize> = HashMap::new();
         for &index in which {
             let stream = self.stream(index);
+            if let Some((last, records)) = streams.last_mut()
+                && *last == stream
+            {
+                records.push(index);
+                continue;
+            }
             let place = *places.entry(stream).or_insert_with(|| {
                 streams.push((stream, Vec::new()));
                 streams.len() - 1

@@ -56,22 +56,31 @@ pub(super) fn id_bytes(text: &str) -> Vec<u8> {
 /// Up to this many keys, one that comes twice is found by looking at the others.
 const FEW: usize = 24;
 
-#[derive(Default)]
 struct Seen<'a> {
-    few: Vec<&'a str>,
+    few: [&'a str; FEW],
+    count: usize,
     many: HashSet<&'a str>,
 }
 
 impl<'a> Seen<'a> {
-    fn is_new(&mut self, key: &'a str) -> bool {
-        if self.few.len() < FEW {
-            let new = !self.few.contains(&key);
-            if new {
-                self.few.push(key);
-            }
-            return new;
+    fn new() -> Self {
+        Seen {
+            few: [""; FEW],
+            count: 0,
+            many: HashSet::new(),
         }
-        !self.few.contains(&key) && self.many.insert(key)
+    }
+
+    fn is_new(&mut self, key: &'a str) -> bool {
+        if self.few[..self.count].contains(&key) {
+            return false;
+        }
+        if self.count == FEW {
+            return self.many.insert(key);
+        }
+        self.few[self.count] = key;
+        self.count += 1;
+        true
     }
 }
 
@@ -83,7 +92,7 @@ pub(super) fn each(
     source: bool,
     mut add: impl FnMut(&str, Attribute<'_>),
 ) {
-    let mut seen = Seen::default();
+    let mut seen = Seen::new();
     for (key, value) in record.fields() {
         let is_trace = (key == "trace_id" && trace.trace.is_some())
             || (key == "span_id" && trace.span.is_some());

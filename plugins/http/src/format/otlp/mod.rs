@@ -58,6 +58,7 @@ pub(super) fn writer(config: &Config) -> Box<dyn Format> {
 struct Scopes {
     names: Vec<String>,
     places: HashMap<String, Stream>,
+    last: Stream,
 }
 
 impl Scopes {
@@ -68,10 +69,20 @@ impl Scopes {
 
     fn of(&mut self, record: &Record<'_>) -> Stream {
         let name = record.logger();
+        // Most often it is the one before.
+        if self
+            .names
+            .get(self.last as usize)
+            .is_some_and(|last| last == name)
+        {
+            return self.last;
+        }
         if let Some(place) = self.places.get(name) {
+            self.last = *place;
             return *place;
         }
         let place = self.names.len() as Stream;
+        self.last = place;
         self.names.push(name.to_owned());
         self.places.insert(name.to_owned(), place);
         place

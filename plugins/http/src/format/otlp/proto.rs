@@ -1,5 +1,7 @@
 //! `ExportLogsServiceRequest` as protobuf, written straight from the records.
 
+use std::fmt::{self, Write as _};
+
 use rolog_core::frame::Record;
 use rolog_core::value::Value;
 
@@ -56,8 +58,10 @@ impl Format for Proto {
         wire::number(2, record.level().severity_number().into(), out);
         wire::bytes(3, record.level().name().as_bytes(), out);
         wire::message(5, out, |out| {
-            let message = record.message().to_string();
-            wire::bytes(1, message.as_bytes(), out);
+            wire::message(1, out, |out| {
+                // A vector takes everything.
+                let _ = write!(Text(out), "{}", record.message());
+            });
         });
         attributes::each(record, &trace, self.source, |key, value| {
             key_value(6, key, &value, Some(record), out);
@@ -99,6 +103,16 @@ impl Format for Proto {
             }
         }
         out
+    }
+}
+
+/// Appends what is formatted.
+struct Text<'v>(&'v mut Vec<u8>);
+
+impl fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 

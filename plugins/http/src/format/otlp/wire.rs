@@ -56,13 +56,12 @@ pub(super) fn message(field: u8, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<
         out.resize(out.len() + more, 0);
         out.copy_within(at + 1..at + 1 + len, at + 1 + more);
     }
-    let mut digits = Vec::with_capacity(10);
-    if more == 0 {
-        out[at] = len as u8;
-    } else {
-        varint(len as u64, &mut digits);
-        out[at..at + digits.len()].copy_from_slice(&digits);
+    let mut rest = len;
+    for place in &mut out[at..at + more] {
+        *place = rest as u8 | 0x80;
+        rest >>= 7;
     }
+    out[at + more] = rest as u8;
 }
 
 /// What a field holds.
