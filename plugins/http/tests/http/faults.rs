@@ -1,6 +1,6 @@
 //! What breaks on the way.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use rolog_plugin::prelude::*;
@@ -85,6 +85,26 @@ async fn a_header_that_does_not_come_ends_with_the_deadline_and_is_maybe_written
 }
 
 #[tokio::test]
+async fn a_connection_that_hangs_ends_with_its_own_time_and_wrote_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // Nobody accepts, and once its queue is full it answers to nobody.
+    rustix::net::listen(&listener, 0).unwrap();
+    let brief = Duration::from_millis(200);
+    let queued: Vec<_> = (0..100)
+        .map_while(|_| TcpStream::connect_timeout(&address, brief).ok())
+        .collect();
+    assert!(queued.len() < 100, "the queue has no end");
+    let config = json!({ "url": format!("http://{address}/"), "connect_timeout": "300ms" });
+    let (target, began) = (target(config).await, Instant::now());
+    let outcome = deliver(&target, &ten()).await;
+    assert_eq!(outcome.verdict(), Verdict::Retry, "{outcome:?}");
+    assert_eq!(failure(&outcome).class, Class::Connection, "{outcome:?}");
+    assert!(!failure(&outcome).maybe_written);
+    assert!(began.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test]
 async fn a_timeout_of_its_own_ends_a_request_before_the_deadline() {
     let server = Server::start(|_, _| Reply::Hang(Vec::new()));
     let target = target(json!({ "url": server.url("/"), "timeout": "200ms" })).await;
@@ -137,7 +157,7 @@ async fn a_kept_connection_that_the_server_has_closed_is_not_a_failure() {
     assert_eq!(server.seen().len(), 50);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_are_kept_and_given_up_before_the_server_does() {
     let server = Server::obliging();
     let kept = target(json!({ "url": server.url("/") })).await;
@@ -146,11 +166,16 @@ async fn connections_are_kept_and_given_up_before_the_server_does() {
     }
     assert!(server.seen().iter().all(|seen| seen.connection == 0));
     let short = target(json!({ "url": server.url("/"), "pool_idle": "1ms" })).await;
-    for _ in 0..2 {
-        assert!(deliver(&short, &ten()).await.is_delivered());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    assert_eq!(server.seen()[6].connection, 2);
+    assert!(deliver(&short, &ten()).await.is_delivered());
+    // It goes away by itself; the other target's, which may idle for longer, does not.
+    server.wait_closed(1);
+    assert!(deliver(&short, &ten()).await.is_delivered());
+    assert!(deliver(&kept, &ten()).await.is_delivered());
+    let connections: Vec<_> = server.seen()[5..]
+        .iter()
+        .map(|seen| seen.connection)
+        .collect();
+    assert_eq!(connections, [1, 2, 0]);
 }
 
 #[tokio::test]

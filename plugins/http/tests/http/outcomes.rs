@@ -256,6 +256,33 @@ async fn nginx_that_asks_for_a_certificate_refuses_the_client_and_not_the_record
 }
 
 #[tokio::test]
+async fn records_that_a_collector_refuses_without_saying_which_are_rejected_and_never_sent_again() {
+    // partial_success { rejected_log_records: 2, error_message: "too old" }
+    let proto = "\x0a\x0b\x08\x02\x12\x07too old";
+    let json = r#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"too old"}}"#;
+    for (encoding, kind, said) in [
+        ("protobuf", "application/x-protobuf", proto),
+        ("json", "application/json", json),
+    ] {
+        let server = Server::start(move |_, _| answer(200, &[("content-type", kind)], said));
+        let config = json!({
+            "url": server.url(""), "format": "otlp", "otlp": { "encoding": encoding },
+        });
+        let target = target(config).await;
+        let outcome = deliver(&target, &ten()).await;
+        assert_eq!(outcome.verdict(), Verdict::Delivered, "{outcome:?}");
+        let indexes: Vec<_> = outcome.rejections().iter().map(|one| one.index).collect();
+        assert_eq!(indexes, (0..10).collect::<Vec<_>>());
+        let told = &outcome.rejections()[0].message;
+        assert!(
+            told.contains("2 of 10") && told.contains("too old"),
+            "{told}"
+        );
+        assert_eq!(server.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_record_without_what_the_url_names_is_rejected_alone() {
     let server = Server::obliging();
     let target = target(json!({ "url": server.url("/{message}") })).await;

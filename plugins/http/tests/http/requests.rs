@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::Read;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
 
 use rolog_plugin::prelude::*;
 use serde_json::{Value, json};
@@ -195,13 +197,18 @@ async fn a_probe_is_asked_when_the_target_is_made_and_never_without_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_batches_are_under_way_at_a_time() {
-    let server = Server::obliging();
-    let target = std::sync::Arc::new(target(json!({ "url": server.url("/") })).await);
+    // None is answered before all are there.
+    let all = Barrier::new(8);
+    let server = Server::start(move |_, _| {
+        all.wait();
+        answer(200, &[], "")
+    });
+    let target = Arc::new(target(json!({ "url": server.url("/") })).await);
     let messages: Vec<String> = (0..2000).map(|n| format!("message {n}")).collect();
     let words: Vec<&str> = messages.iter().map(String::as_str).collect();
     let batch = batch(&words);
     let sending = (0..8).map(|_| {
-        let (target, batch) = (std::sync::Arc::clone(&target), batch.clone());
+        let (target, batch) = (Arc::clone(&target), batch.clone());
         tokio::spawn(async move {
             target
                 .deliver(&batch, &Attempt::new(1, Duration::from_secs(30)))
@@ -215,3 +222,42 @@ async fn several_batches_are_under_way_at_a_time() {
     assert_eq!(seen.len(), 8);
     assert!(seen.iter().all(|seen| seen.messages() == messages));
 }
+
+/// On one thread, so that whatever is not done elsewhere keeps everything else waiting.
+#[tokio::test]
+async fn a_large_batch_is_compressed_where_it_keeps_nobody_waiting() {
+    let words: Vec<String> = (0..20_000_u64)
+        .map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let batch = batch(&words);
+    let server = Server::obliging();
+    let config = json!({
+        "url": server.url("/"), "compression": "zstd", "compression_level": 19, "max_bytes": "64MiB",
+    });
+    let target = target(config).await;
+    let ticking = tokio::spawn(async {
+        let (mut longest, mut last) = (Duration::ZERO, Instant::now());
+        loop {
+            tokio::task::yield_now().await;
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+            LONGEST.store(longest.as_micros() as u64, Ordering::Relaxed);
+        }
+    });
+    assert!(deliver(&target, &batch).await.is_delivered());
+    ticking.abort();
+    let waited = Duration::from_micros(LONGEST.load(Ordering::Relaxed));
+    let body = &server.seen()[0].body;
+    let plain = zstd::decode_all(&body[..]).unwrap();
+    let began = Instant::now();
+    zstd::bulk::compress(&plain, 19).unwrap();
+    let takes = began.elapsed();
+    assert!(
+        waited < takes / 2,
+        "others waited {waited:?} for what takes {takes:?}"
+    );
+}
+
+/// Microseconds that the ticking of the test above was kept from going on, at most.
+static LONGEST: AtomicU64 = AtomicU64::new(0);
