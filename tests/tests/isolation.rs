@@ -55,6 +55,8 @@ const THREADS: usize = 4;
 /// Records of a thread in each round, and how long a round is at least.
 const BURST: u64 = 10;
 const ROUND: Duration = Duration::from_millis(10);
+/// Files that stay open once every host has ended.
+const LEFT: usize = 0;
 /// Longer than anything takes that does not hang.
 const LONG: Duration = Duration::from_mins(1);
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -65,7 +67,10 @@ const RINGS: usize = 4;
 const DEEP: usize = 16;
 const SHALLOW: usize = 1;
 /// The bound of a batch.
-const BATCH: usize = 1;
+const BATCH: usize = 256 << 10;
+/// Targets that never answer, whose queues are filled, and the bound of each of these.
+const FULL: usize = 4;
+const FILLED: usize = 16;
 
 /// Targets that get every record in order.
 const HEALTHY: [&str; 3] = ["calm", "sibling", "half"];
@@ -89,17 +94,17 @@ targets:
     plugin: file
     config: {{ path: '{folder}/calm', format: json }}
     queue: &deep {{ max_bytes: {DEEP}MiB, max_records: 10000000 }}
-    flush: {{ interval: 20ms, max_bytes: {BATCH}MiB }}
+    flush: {{ interval: 20ms, max_bytes: {BATCH} }}
   sibling:
     plugin: misbehaving
     config: {{ path: '{folder}/sibling' }}
     queue: *deep
-    flush: {{ interval: 20ms, max_bytes: {BATCH}MiB }}
+    flush: {{ interval: 20ms, max_bytes: {BATCH} }}
   half:
     plugin: misbehaving
     config: {{ path: '{folder}/half', fails_one_in: 2 }}
     queue: *deep
-    flush: {{ interval: 20ms, max_bytes: {BATCH}MiB, retry_delay: 5ms, timeout: 2s, grace: 1s }}
+    flush: {{ interval: 20ms, max_bytes: {BATCH}, retry_delay: 5ms, timeout: 2s, grace: 1s }}
   rescue: {{ plugin: 'null', queue: *deep }}
 ",
         search = library_folder().display(),
@@ -117,7 +122,7 @@ targets:
     plugin: misbehaving
     config: {{ {config} }}
     queue: {{ max_bytes: {SHALLOW}MiB }}
-    flush: {{ interval: 20ms, max_bytes: {BATCH}MiB, retry_delay: 5ms, timeout: 500ms, grace: 500ms, fallback: {fallback} }}
+    flush: {{ interval: 20ms, max_bytes: {BATCH}, retry_delay: 5ms, timeout: 500ms, grace: 500ms, fallback: {fallback} }}
 "
         );
         written.expect("a text takes whatever is written");
@@ -130,14 +135,17 @@ targets:
     )
 }
 
-/// What the host may have, by its configuration: the rings; for each target its queue, the batch that
-/// is being filled and grows by doubling, and one more that is being encoded for a fallback; and what
-/// an idle host has.
-const fn bound() -> usize {
-    const IDLE: usize = 8 * MIB;
-    let queues = (HEALTHY.len() + 1) * DEEP + TROUBLED.len() * SHALLOW;
-    let targets = HEALTHY.len() + 1 + TROUBLED.len();
-    (RINGS + queues + targets * 3 * BATCH) * MIB + IDLE
+/// What the host may have grown by, with so many bytes in its queues: those; the rings; for each target
+/// the batch that is being filled and grows by doubling, and one more that is being encoded for a
+/// fallback; and what else is made while it runs.
+const fn bound(queued: usize, targets: usize) -> usize {
+    const ELSE: usize = 2 * MIB;
+    RINGS * MIB + queued + targets * 3 * BATCH + ELSE
+}
+
+/// How many files this process has open, where the system says so.
+fn open_files() -> Option<usize> {
+    Some(fs::read_dir("/proc/self/fd").ok()?.count())
 }
 
 /// What happened, by target.
@@ -257,6 +265,16 @@ fn check(report: &Report, folder: &Path, logged: &[u64]) {
 
 #[test]
 fn targets_that_fail_panic_or_hang_in_any_way_disturb_nobody() {
+    let files = open_files();
+    faults();
+    queues_that_are_full();
+    let left = open_files();
+    println!("{files:?} files were open before, {left:?} are now");
+    assert_eq!(left, files.map(|files| files + LEFT));
+}
+
+/// A run with every fault at once.
+fn faults() {
     let seconds = std::env::var("ROLOG_FAULT_SECONDS").map_or(15, |text| text.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let yaml = pipeline(folder.path());
@@ -277,8 +295,12 @@ fn targets_that_fail_panic_or_hang_in_any_way_disturb_nobody() {
     let before = LIVE.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
     let begun = Instant::now();
+    let most_queued = AtomicUsize::new(0);
     let logged = load(&host, || {
-        for target in host.metrics().targets {
+        let targets = host.metrics().targets;
+        let queued = targets.iter().map(|target| target.queued_bytes).sum();
+        most_queued.fetch_max(queued, Ordering::Relaxed);
+        for target in targets {
             let most = target.settings.max_bytes;
             assert!(
                 target.queued_bytes <= most,
@@ -305,7 +327,8 @@ fn targets_that_fail_panic_or_hang_in_any_way_disturb_nobody() {
     );
 
     check(&report, folder.path(), &logged);
-    assert!(grown <= bound(), "{grown} bytes are more than {}", bound());
+    let bound = bound(most_queued.into_inner(), HEALTHY.len() + 1 + TROUBLED.len());
+    assert!(grown <= bound, "{grown} bytes are more than {bound}");
     for (target, kind) in [
         ("panicking", "quarantined"),
         ("never", "fenced"),
@@ -327,8 +350,72 @@ fn targets_that_fail_panic_or_hang_in_any_way_disturb_nobody() {
     }
     // What a run was like, for those who ask (`--nocapture`).
     println!(
-        "{} s, {grown} bytes of {}\n{report}",
+        "{} s, {grown} bytes of {bound}\n{report}",
         begun.elapsed().as_secs(),
-        bound()
     );
+}
+
+/// Every queue is filled to its bound, and stays so: as much memory as the configuration allows, and
+/// no more.
+fn queues_that_are_full() {
+    let mut yaml = format!(
+        "
+version: 1
+plugins: {{ search: ['{}'] }}
+rings: {{ bytes: {RINGS}MiB }}
+targets:
+",
+        library_folder().display()
+    );
+    let names: Vec<String> = (0..FULL).map(|n| format!("full{n}")).collect();
+    for name in &names {
+        let written = write!(
+            yaml,
+            "
+  {name}:
+    plugin: misbehaving
+    config: {{ never_ready_in: [deliver] }}
+    queue: {{ max_bytes: {FILLED}MiB, max_records: 10000000 }}
+    flush: {{ max_bytes: {BATCH}, timeout: 10m }}
+"
+        );
+        written.expect("a text takes whatever is written");
+    }
+    yaml += &format!("routes:\n  - to: [{}]\n", names.join(", "));
+    let spec = config::parse(&yaml, "pipeline.yaml", "/", &Env::empty());
+    let spec = spec.unwrap_or_else(|problems| panic!("{problems}"));
+    let host = Host::builder().pipeline(spec).start();
+    let host = host.unwrap_or_else(|error| panic!("{error}"));
+    let log = host.factory().get_logger("load");
+    let text = "x".repeat(1000);
+
+    let before = LIVE.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    let end = Instant::now() + LONG;
+    let is_full = |ledger: &rolog_host::Ledger| {
+        let full = |name: &String| ledger.target(name).unwrap().refused.total() > 0;
+        names.iter().all(full)
+    };
+    while !is_full(&host.ledger()) {
+        assert!(Instant::now() < end, "{}", host.ledger());
+        for n in 0..100 {
+            info!(log, "{n} {text}", n = n, text = text.as_str());
+        }
+    }
+    let grown = PEAK.load(Ordering::Relaxed) - before;
+    let queued: usize = host
+        .metrics()
+        .targets
+        .iter()
+        .map(|one| one.queued_bytes)
+        .sum();
+    let report = host.dispose_blocking(Duration::from_secs(1));
+    assert!(report.ledger.balances(), "{report}");
+    let bound = bound(FULL * FILLED * MIB, FULL);
+    println!("{queued} bytes queued, {grown} bytes of {bound}");
+    assert!(
+        queued >= FULL * (FILLED * MIB - 2 * BATCH),
+        "{queued} are not full queues"
+    );
+    assert!(grown <= bound, "{grown} bytes are more than {bound}");
 }

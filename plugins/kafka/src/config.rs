@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::de::{Deserializer, Error};
@@ -50,6 +51,10 @@ pub struct Config {
     /// How often librdkafka's figures become metrics; `0s` for never, else from 100 ms to a day.
     #[serde(default = "statistics", deserialize_with = "span")]
     pub statistics: Duration,
+    /// For SASL's OAUTHBEARER: a file with the token, kept fresh by somebody else; it is read again
+    /// before the token expires and when it was refused.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
     /// Anything else that librdkafka can be told, by its own names.
     #[serde(default)]
     pub properties: BTreeMap<String, Property>,

@@ -56,6 +56,7 @@ mod target;
 mod template;
 #[cfg(test)]
 mod testing;
+mod token;
 mod topic;
 mod watch;
 

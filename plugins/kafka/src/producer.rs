@@ -12,6 +12,7 @@ use crate::meaning::Meaning;
 use crate::native::{Client, Code, Conf};
 use crate::pump::pump;
 use crate::reports::Ledger;
+use crate::token::Tokens;
 use crate::watch::{Trouble, Watch};
 
 /// A question that is not answered within this time is asked again.
@@ -32,7 +33,11 @@ pub(crate) struct Producer {
 
 impl Producer {
     /// Begins to connect.
-    pub(crate) fn start(conf: Conf, context: &Context) -> Result<Self, Failure> {
+    pub(crate) fn start(
+        conf: Conf,
+        tokens: Option<Tokens>,
+        context: &Context,
+    ) -> Result<Self, Failure> {
         let client = Client::new(conf).map_err(|why| Failure::new(Class::Invalid, why))?;
         let client = Arc::new(client);
         let (ledger, watch) = (Arc::<Ledger>::default(), Arc::<Watch>::default());
@@ -40,6 +45,8 @@ impl Producer {
             Arc::clone(&client),
             Arc::clone(&ledger),
             Arc::clone(&watch),
+            tokens,
+            context.clone(),
         ));
         Ok(Producer {
             client,

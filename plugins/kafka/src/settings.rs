@@ -12,7 +12,7 @@ use crate::native::{Conf, Refused};
 use crate::topic;
 
 /// What the target sets itself, and what to write in place of it.
-const OURS: [(&str, &str); 14] = [
+const OURS: [(&str, &str); 16] = [
     ("bootstrap.servers", "`brokers`"),
     ("metadata.broker.list", "`brokers`"),
     ("compression.codec", "`compression`"),
@@ -36,6 +36,9 @@ const OURS: [(&str, &str); 14] = [
         "enable.background.thread",
         "nothing: the target does not need one",
     ),
+    // Both are for tokens that anybody can make.
+    ("enable.sasl.oauthbearer.unsecure.jwt", "`token_file`"),
+    ("sasl.oauthbearer.config", "`token_file`"),
 ];
 
 /// Files among librdkafka's settings: relative paths are relative to the pipeline's folder.
@@ -211,8 +214,17 @@ fn together(config: &Config, conf: &Conf, wrong: &mut Wrong) {
 
 /// What this build can do of SASL; librdkafka would say so only when the producer is made.
 fn mechanism(config: &Config, conf: &Conf, wrong: &mut Wrong) {
+    let names = ["sasl.mechanism", "sasl.mechanisms"];
+    let named = |value: &str| {
+        let mut set = names.iter().filter_map(|name| config.properties.get(*name));
+        set.any(|property| property.0 == value)
+    };
+    if config.token_file.is_some() && !named("OAUTHBEARER") {
+        let problem = ConfigError::at("token_file", "only OAUTHBEARER takes a token");
+        wrong.add(problem.expected("`sasl.mechanism: OAUTHBEARER`, or no `token_file`"));
+    }
     let built = conf.get("builtin.features").unwrap_or_default();
-    for name in ["sasl.mechanism", "sasl.mechanisms"] {
+    for name in names {
         let Some(value) = config.properties.get(name) else {
             continue;
         };
@@ -225,6 +237,12 @@ fn mechanism(config: &Config, conf: &Conf, wrong: &mut Wrong) {
             let problem = format!("this build has no {}", value.0);
             let problem = ConfigError::at(format!("properties.{name}"), problem);
             wrong.add(problem.expected("PLAIN, or the plugin built with its feature `tls`"));
+        }
+        let method = conf.get("sasl.oauthbearer.method").unwrap_or_default();
+        if needed == "sasl_oauthbearer" && config.token_file.is_none() && method != "oidc" {
+            let problem = ConfigError::at("token_file", "OAUTHBEARER needs a token");
+            let instead = "a file with the token, or `sasl.oauthbearer.method: oidc`";
+            wrong.add(problem.expected(instead));
         }
     }
 }
@@ -369,6 +387,10 @@ mod tests {
                 "properties.retries"
             ]
         );
+        let usual = r#"{"brokers": "a:1", "topic": "t"}"#;
+        let usual = conf(&serde_json::from_str(usual).unwrap(), &Setup::new("kafka")).unwrap();
+        assert_eq!(usual.get("enable.idempotence").as_deref(), Some("true"));
+        assert_eq!(usual.get("acks").as_deref(), Some("-1"), "all");
         let without = r#"{"brokers": "a:1", "topic": "t", "properties":
             {"acks": "1", "enable.idempotence": false}}"#;
         assert_eq!(checked(without).unwrap().warnings().len(), 1);
@@ -382,6 +404,36 @@ mod tests {
             assert!(checked(config).is_ok());
         } else {
             assert_eq!(refused(config)[0].0, "properties.sasl.mechanism");
+        }
+    }
+
+    #[test]
+    fn a_token_goes_with_the_mechanism_that_takes_it() {
+        let with = |more: &str, properties: &str| {
+            format!(
+                r#"{{"brokers": "a:1", "topic": "t", {more} "properties":
+                    {{"security.protocol": "sasl_plaintext", {properties}}}}}"#
+            )
+        };
+        let all = refused(&with(
+            r#""token_file": "t","#,
+            r#""sasl.mechanism": "PLAIN", "sasl.oauthbearer.config": "hush""#,
+        ));
+        let paths: Vec<&str> = all.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths, ["properties.sasl.oauthbearer.config"]);
+        let all = refused(&with(
+            r#""token_file": "t","#,
+            r#""sasl.mechanism": "PLAIN""#,
+        ));
+        assert_eq!(all[0].0, "token_file");
+        let without = refused(&with("", r#""sasl.mechanism": "OAUTHBEARER""#));
+        assert_eq!(without.last().unwrap().0, "token_file");
+        if cfg!(feature = "tls") {
+            checked(&with(
+                r#""token_file": "t","#,
+                r#""sasl.mechanism": "OAUTHBEARER""#,
+            ))
+            .unwrap();
         }
     }
 

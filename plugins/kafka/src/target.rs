@@ -12,6 +12,7 @@ use crate::meaning::Meaning;
 use crate::message::{Shape, Writer};
 use crate::producer::Producer;
 use crate::settings;
+use crate::token::Tokens;
 
 /// Sends records to Kafka, one message each.
 pub struct Kafka {
@@ -146,5 +147,7 @@ impl std::fmt::Debug for Kafka {
 fn start(config: &Config, context: &Context) -> Result<Producer, Failure> {
     let conf = settings::conf(config, context.setup())
         .map_err(|error| Failure::new(Class::Invalid, error.to_string()))?;
-    Producer::start(conf, context)
+    let file = config.token_file.as_ref();
+    let tokens = file.map(|file| Tokens::of(context.setup().resolve(file)));
+    Producer::start(conf, tokens, context)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::postgres::finish;
+use super::proxy::{Cuts, Proxy};
 use super::{Folder, Port, Running, User, program};
 use crate::artifacts::target_folder;
 
@@ -18,7 +19,7 @@ pub const PASSWORD: &str = "open sesame";
 /// A cluster of nodes that are broker and controller at once. Topics are not made by themselves.
 ///
 /// Each node listens without security, and a secured cluster of one node also with TLS and with SASL
-/// (PLAIN and SCRAM-SHA-256).
+/// (PLAIN, SCRAM-SHA-256, and OAUTHBEARER with tokens that nobody has signed).
 #[derive(Debug)]
 pub struct Kafka {
     nodes: Vec<Node>,
@@ -37,6 +38,10 @@ struct Node {
 #[derive(Debug)]
 struct Ports {
     plain: Port,
+    /// Where clients are sent that come through a proxy.
+    proxied: Port,
+    /// Where that proxy leads.
+    behind: Port,
     controller: Port,
     tls: Port,
     sasl: Port,
@@ -122,6 +127,37 @@ impl Kafka {
     /// Where clients begin with SASL, without TLS.
     pub fn sasl(&self) -> String {
         self.addresses(|ports| &ports.sasl)
+    }
+
+    /// A way to the first node that cuts connections, for clients that begin at its address.
+    ///
+    /// # Panics
+    /// When it is asked for twice.
+    pub fn proxy(&self, cuts: Cuts) -> Proxy {
+        let ports = &self.nodes[0].ports;
+        Proxy::start(&ports.proxied, &ports.behind, cuts)
+    }
+
+    /// Has the brokers slow down whoever writes more than so many bytes a second.
+    ///
+    /// # Panics
+    /// When it cannot be done.
+    pub fn throttle(&self, bytes: u32) {
+        let brokers = self.brokers();
+        let rate = format!("producer_byte_rate={bytes}");
+        self.tool(
+            "kafka.admin.ConfigCommand",
+            &[
+                "--bootstrap-server",
+                &brokers,
+                "--alter",
+                "--add-config",
+                &rate,
+                "--entity-type",
+                "clients",
+                "--entity-default",
+            ],
+        );
     }
 
     /// The process of a node, from 0.
@@ -265,6 +301,8 @@ impl Ports {
     fn free() -> Ports {
         Ports {
             plain: Port::free(),
+            proxied: Port::free(),
+            behind: Port::free(),
             controller: Port::free(),
             tls: Port::free(),
             sasl: Port::free(),
@@ -290,20 +328,25 @@ fn settings(
     let at = |name: &str, port: &Port| format!("{name}://127.0.0.1:{}", port.number());
     let mut listeners = vec![
         at("PLAINTEXT", &ports.plain),
+        at("PROXIED", &ports.behind),
         at("CONTROLLER", &ports.controller),
     ];
-    let mut protocols = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT".to_owned();
+    let mut advertised = vec![at("PLAINTEXT", &ports.plain), at("PROXIED", &ports.proxied)];
+    let mut protocols = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT".to_owned();
     let mut more = String::new();
     if let Some(keys) = secured {
-        listeners.push(at("SSL", &ports.tls));
-        listeners.push(at("SASL_PLAINTEXT", &ports.sasl));
+        for more in [at("SSL", &ports.tls), at("SASL_PLAINTEXT", &ports.sasl)] {
+            advertised.push(more.clone());
+            listeners.push(more);
+        }
         protocols += ",SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT";
         let sasl = "listener.name.sasl_plaintext";
         let login = "org.apache.kafka.common.security";
         more = format!(
             "ssl.keystore.type=PEM\n\
              ssl.keystore.location={}\n\
-             sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256\n\
+             sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,OAUTHBEARER\n\
+             {sasl}.oauthbearer.sasl.jaas.config={login}.oauthbearer.OAuthBearerLoginModule required;\n\
              {sasl}.scram-sha-256.sasl.jaas.config={login}.scram.ScramLoginModule required;\n\
              {sasl}.plain.sasl.jaas.config={login}.plain.PlainLoginModule required \
              user_writer=\"{PASSWORD}\" user_stranger=\"{PASSWORD}\";\n\
@@ -316,6 +359,7 @@ fn settings(
         "process.roles=broker,controller\n\
          node.id={id}\n\
          listeners={}\n\
+         advertised.listeners={}\n\
          controller.listener.names=CONTROLLER\n\
          listener.security.protocol.map={protocols}\n\
          controller.quorum.voters={voters}\n\
@@ -331,6 +375,7 @@ fn settings(
          log.cleaner.dedupe.buffer.size=2097152\n\
          {more}",
         listeners.join(","),
+        advertised.join(","),
         folder.path().join("data").display()
     )
 }

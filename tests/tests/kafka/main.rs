@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod brokers_killed;
+mod cut;
+mod figures;
 mod secured;
 mod trouble;
 

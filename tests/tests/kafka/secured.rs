@@ -1,9 +1,17 @@
 //! TLS, SASL and access control.
 
-use std::time::Duration;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use rolog_core::delivery::{Class, Verdict};
+use rolog_host::loader::LoaderSettings;
 use rolog_plugin::Setup;
+use rolog_tests::artifacts;
+use rolog_tests::plugins::{instance, own_copy};
 use rolog_tests::servers::{KAFKA_PASSWORD, Kafka};
 use serde_json::{Value, json};
 
@@ -93,6 +101,80 @@ async fn who_may_write_does_and_who_may_not_is_held() {
         .unwrap();
     assert_eq!(failure.class, Class::Auth, "{failure}");
 
+    let again = tokens(&kafka).await;
     let there = messages(&kafka.read("secret", "%s"));
-    assert_eq!(there, ["PLAIN", "SCRAM-SHA-256", "TLS"]);
+    let (first, rest) = there.split_at(4);
+    assert_eq!(first, ["PLAIN", "SCRAM-SHA-256", "TLS", "first"]);
+    assert_eq!(
+        (rest.len(), rest.iter().all(|one| one == "again")),
+        (again, true)
+    );
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    now.as_secs().cast_signed()
+}
+
+/// A token that nobody has signed, which this broker takes all the same.
+fn token(file: &Path, subject: &str, life: i64) -> String {
+    let now = now();
+    let claims = json!({ "sub": subject, "iat": now - 100, "exp": now + life }).to_string();
+    let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let token = format!("{}.{}.", part(r#"{"alg":"none"}"#), part(&claims));
+    fs::write(file, format!("{token}\n")).unwrap();
+    token
+}
+
+/// OAUTHBEARER by a file with the token: expired, of somebody else, and exchanged in time. Says how
+/// many messages were written after that.
+async fn tokens(kafka: &Kafka) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let properties = json!({
+        "security.protocol": "sasl_plaintext",
+        "sasl.mechanism": "OAUTHBEARER",
+    });
+    let more = json!({ "properties": properties, "token_file": file, "connect_timeout": "20s" });
+    let with = settings(&kafka.sasl(), "secret", &more);
+
+    let expired = token(&file, "writer", -10);
+    let failure = target(&with).await.err().unwrap();
+    assert_eq!(failure.class, Class::Auth, "{failure}");
+    assert!(failure.message.contains("expired"), "{failure}");
+    assert!(!failure.message.contains(&expired), "{failure}");
+
+    token(&file, "stranger", 3600);
+    let stranger = target(&with).await.unwrap();
+    let outcome = deliver(&stranger, &["denied"]).await;
+    let class = outcome.failure().unwrap().class;
+    assert_eq!(
+        (outcome.verdict(), class),
+        (Verdict::Hold, Class::Auth),
+        "{outcome:?}"
+    );
+
+    token(&file, "writer", 5);
+    let (library, heard) = own_copy(&artifacts::library("kafka"), LoaderSettings::default());
+    let writer = instance(&library, "kafka", &with).await.unwrap();
+    writer.activate().await.unwrap();
+    let outcome = deliver(&writer, &["first"]).await;
+    assert!(outcome.is_delivered(), "{outcome:?}");
+    // Another is there before the first one's life is over, and is asked for by itself: when that life
+    // is over the connection is still good.
+    let (over, next) = (now() + 6, token(&file, "writer", 3600));
+    let mut again = 0;
+    while now() <= over {
+        let outcome = deliver(&writer, &["again"]).await;
+        assert!(outcome.is_delivered(), "{outcome:?}");
+        again += 1;
+    }
+    let said = heard.all();
+    let exchanged = said
+        .iter()
+        .filter(|line| line.contains("the token for `writer`, good until"));
+    assert_eq!(exchanged.count(), 2, "{said:?}");
+    assert!(!said.iter().any(|line| line.contains(&next)), "{said:?}");
+    again
 }

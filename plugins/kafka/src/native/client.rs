@@ -54,6 +54,20 @@ unsafe extern "C" {
     fn rd_kafka_purge(rk: *mut sys::rd_kafka_t, flags: c_int) -> c_int;
     fn rd_kafka_fatal_error(rk: *mut sys::rd_kafka_t, text: *mut c_char, len: usize) -> c_int;
     fn rd_kafka_last_error() -> c_int;
+    fn rd_kafka_oauthbearer_set_token(
+        rk: *mut sys::rd_kafka_t,
+        token: *const c_char,
+        until_ms: i64,
+        subject: *const c_char,
+        extensions: *mut *const c_char,
+        extensions_len: usize,
+        error: *mut c_char,
+        error_len: usize,
+    ) -> c_int;
+    fn rd_kafka_oauthbearer_set_token_failure(
+        rk: *mut sys::rd_kafka_t,
+        why: *const c_char,
+    ) -> c_int;
 }
 
 // SAFETY: librdkafka's functions on a client, a queue and a topic may be called from any thread, and
@@ -78,7 +92,8 @@ impl Client {
         let events = sys::RD_KAFKA_EVENT_DR
             | sys::RD_KAFKA_EVENT_ERROR
             | sys::RD_KAFKA_EVENT_STATS
-            | sys::RD_KAFKA_EVENT_LOG;
+            | sys::RD_KAFKA_EVENT_LOG
+            | sys::RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH;
         let mut error = ErrorText::new();
         // SAFETY: the settings live; the hooks outlive the client, see `drop`.
         let rk = unsafe {
@@ -181,6 +196,41 @@ impl Client {
             0 => None,
             code => Some((Code(code), text.text())),
         }
+    }
+
+    /// Gives a token for SASL's OAUTHBEARER, good until then: milliseconds since 1970.
+    ///
+    /// # Errors
+    /// librdkafka does not take it, in its words.
+    pub(crate) fn set_token(&self, token: &str, until: i64, subject: &str) -> Result<(), String> {
+        let terminated = |text| CString::new(text).map_err(|_| "it contains a zero byte");
+        let (token, subject) = (terminated(token)?, terminated(subject)?);
+        let mut error = ErrorText::new();
+        // SAFETY: the client lives, the texts are terminated and copied, there are no extensions,
+        // and the length is the buffer's.
+        let code = unsafe {
+            rd_kafka_oauthbearer_set_token(
+                self.rk.as_ptr(),
+                token.as_ptr(),
+                until,
+                subject.as_ptr(),
+                ptr::null_mut(),
+                0,
+                error.at(),
+                error.len(),
+            )
+        };
+        match code {
+            0 => Ok(()),
+            _ => Err(error.text()),
+        }
+    }
+
+    /// Says why there is no token; it will ask again.
+    pub(crate) fn has_no_token(&self, why: &str) {
+        let why = CString::new(why.replace('\0', "")).unwrap_or_default();
+        // SAFETY: the client lives, and the text is terminated and copied.
+        unsafe { rd_kafka_oauthbearer_set_token_failure(self.rk.as_ptr(), why.as_ptr()) };
     }
 
     pub(super) fn rk(&self) -> *mut sys::rd_kafka_t {

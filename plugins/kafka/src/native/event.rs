@@ -22,6 +22,8 @@ pub(crate) enum Event {
     Statistics(String),
     /// A line of its log, with the severity that syslog gives it.
     Log { severity: i32, text: String },
+    /// It wants a token for SASL's OAUTHBEARER, or a fresh one.
+    TokenWanted,
     /// Nothing that is of use here.
     Other,
 }
@@ -67,6 +69,7 @@ impl Event {
                     Event::Statistics(text(sys::rd_kafka_event_stats(event)))
                 }
                 sys::RD_KAFKA_EVENT_LOG => log(event),
+                sys::RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH => Event::TokenWanted,
                 _ => Event::Other,
             }
         }

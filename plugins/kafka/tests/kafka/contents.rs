@@ -129,6 +129,31 @@ async fn a_record_without_what_its_topic_is_named_after_is_rejected_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_partitioner_of_java_clients_chooses_as_they_do() {
+    // Kafka's own examples of its hash, as it folds them to a partition.
+    let hashes = [
+        ("21", -973_932_308_i32),
+        ("foobar", -790_332_482),
+        ("abc", 479_470_107),
+    ];
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 7);
+    let more = json!({ "key": "{tenant}", "partitioner": "murmur2_random" });
+    let kafka = cluster.target("t", more).await;
+    let records = batch_with(hashes.map(|(key, _)| key), |at, fields| {
+        fields.key("tenant").str(hashes[at].0);
+    });
+    assert!(deliver(&kafka, &records).await.is_delivered());
+    for one in cluster.received("t") {
+        let (_, hash) = hashes
+            .iter()
+            .find(|(key, _)| one.key.as_deref() == Some(key))
+            .unwrap();
+        assert_eq!(one.partition, (hash & i32::MAX) % 7, "{:?}", one.key);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_instance_says_so_when_no_broker_answers() {
     let settings =
         super::mock::settings("127.0.0.1:1", "t", &json!({ "connect_timeout": "300ms" }));
