@@ -111,9 +111,7 @@ fn give(client: &Client, token: &Token) -> Result<(), String> {
     let until = i64::try_from(life.as_millis()).unwrap_or(i64::MAX / 1000);
     client.set_token(&token.value, until.min(i64::MAX / 1000), &token.subject)?;
     let (seconds, subject) = (life.as_secs(), &token.subject);
-    log::info!(
-        "the token for `{subject}`, good until {seconds} s after 1970, is used from now on"
-    );
+    log::info!("the token for `{subject}`, good until {seconds} s after 1970, is used from now on");
     Ok(())
 }
 
