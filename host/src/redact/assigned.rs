@@ -23,7 +23,7 @@ pub(super) fn assigned(text: &[u8], names: &Names, mut each: impl FnMut(Range<us
             continue;
         }
         let value = match name_and_value(text, at) {
-            Some((name, start)) if names.hides(name) => {
+            Some((name, start)) if name.split(|b| *b == b',').any(|n| names.hides(n)) => {
                 extent(text, start, ends_with_ignoring_case(name, b"cookie"))
             }
             _ => match password_in_url(text, at) {
@@ -38,7 +38,8 @@ pub(super) fn assigned(text: &[u8], names: &Names, mut each: impl FnMut(Range<us
     }
 }
 
-/// What stands before the sign at `at`, and where what it says begins.
+/// What stands before the sign at `at`, and where what it says begins. Of several names, as databases
+/// write them, `(a, b)=(1, 2)`, all with the commas between them.
 fn name_and_value(text: &[u8], at: usize) -> Option<(&[u8], usize)> {
     let (before, mut after) = (&text[..at], &text[at + 1..]);
     // A path in code is no assignment.
@@ -49,6 +50,14 @@ fn name_and_value(text: &[u8], at: usize) -> Option<(&[u8], usize)> {
         after = rest;
     }
     let mut name = before.trim_ascii_end();
+    if let Some(list) = name.strip_suffix(b")") {
+        let open = list
+            .iter()
+            .rev()
+            .take(LONGEST)
+            .position(|byte| *byte == b'(')?;
+        return Some((&list[list.len() - open..], text.len() - after.len()));
+    }
     while let [rest @ .., b'"' | b'\'' | b'`' | b'\\' | b']'] = name {
         name = rest;
     }
@@ -252,6 +261,8 @@ mod tests {
             ("config[\"db_password\"] = \"x1\"", "x1"),
             ("password => 'x1'", "x1"),
             ("--password=x1 --verbose", "x1"),
+            ("Key (password, id)=(x1, 7) exists", "(x1, 7)"),
+            ("key (id, password) = (7, x1)", "(7, x1)"),
             ("password=\"x1 and no end", "x1 and no end"),
             ("pâssword=1 mot_de_passwd=é1", "é1"),
         ] {

@@ -1,6 +1,6 @@
 //! Which keys name something that must not be seen.
 //!
-//! Names are compared without regard to the case of ASCII letters and to `_` and `-`, so that
+//! Names are compared without regard to the case of ASCII letters and to `_`, `-` and spaces, so that
 //! `api_key` stands for `apiKey` and `API-KEY` too. A key with dots is looked at as a whole and part by
 //! part, because `user.password` is only another way to write a map.
 
@@ -95,7 +95,7 @@ impl FromStr for KeyPattern {
 
 /// A key as it is compared.
 fn plain(key: &[u8]) -> impl Iterator<Item = u8> + '_ {
-    let counts = |byte: &u8| !matches!(byte, b'_' | b'-');
+    let counts = |byte: &u8| !matches!(byte, b'_' | b'-' | b' ');
     key.iter()
         .filter(move |byte| counts(byte))
         .map(u8::to_ascii_lowercase)
