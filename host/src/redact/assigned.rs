@@ -19,7 +19,12 @@ const LONGEST: usize = 200;
 pub(super) fn assigned(text: &[u8], names: &Names, mut each: impl FnMut(Range<usize>) -> bool) {
     let mut done = 0;
     for at in memchr2_iter(b'=', b':', text) {
-        if at < done {
+        // The end of a quote that was never closed may be the beginning of another one.
+        if at < done
+            && !text[at + 1..done]
+                .iter()
+                .all(|byte| b" \t\"'\\".contains(byte))
+        {
             continue;
         }
         let value = match name_and_value(text, at) {
@@ -291,6 +296,11 @@ mod tests {
 
     #[test]
     fn several_in_one_text_are_all_found() {
+        // A quote that is not closed reaches to the next one, which begins another.
+        assert_eq!(
+            hidden("{\"token\":\"a… {\"password\":\"b c\", secret='it, password='b c'"),
+            ["a… {", "b c", "it, password=", "b c"]
+        );
         assert_eq!(hidden("password=a token=b; secret: 'c'"), ["a", "b", "c"]);
     }
 
