@@ -17,6 +17,8 @@ use crate::stage::TargetRow;
 /// What the pump counts. Relaxed: one writer, and readers that want exact numbers come at a barrier.
 #[derive(Debug, Default)]
 pub(crate) struct PumpCounts {
+    /// The sequence of the last record that has an id, as of the last pass.
+    pub(crate) numbered: AtomicU64,
     pub(crate) routed: Count,
     pub(crate) unrouted: Count,
     pub(crate) copies: Count,

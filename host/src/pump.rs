@@ -5,6 +5,7 @@
 //! lock of each stage that it touches, and is bounded so that nobody waits for that lock for long.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
@@ -32,6 +33,9 @@ const PASS: usize = 4096;
 /// Records younger than this stay in the rings for another moment, so that those of other threads
 /// can still be put before them.
 const REORDER_WINDOW: Duration = Duration::from_millis(1);
+
+/// Why a record that no route takes goes nowhere.
+const NO_ROUTE: &str = "no route";
 
 /// How many run-time logger names the pump keeps the routes of.
 const NAMES: usize = 4096;
@@ -124,6 +128,8 @@ impl Pump {
         let drained = consumer.drain(cutoff, PASS, &mut |entry| {
             routing.route(&entry, &routes, &mut guards);
         });
+        let numbered = &routing.pipeline.counts.numbered;
+        numbered.store(routing.sequence, Ordering::Relaxed);
         drained.more
     }
 }
@@ -291,6 +297,7 @@ impl Routing {
             counts.copies.add(targets.len() as u64);
         } else if targets.is_empty() {
             counts.unrouted.add(1);
+            self.pipeline.not_routed(id, NO_ROUTE);
         } else {
             counts.routed.add(1);
             counts.copies.add(targets.len() as u64);
@@ -304,7 +311,7 @@ impl Routing {
             let stage = &routes.stages[*target];
             let guard = guards[*target].get_or_insert_with(|| stage.open());
             match held.get(place) {
-                Some(Some(reason)) => guard.suppress(*reason, slot),
+                Some(Some(reason)) => guard.suppress(&meta, *reason, slot),
                 _ => append(guard, stage, &meta, payload, slot, &mut room),
             }
         }
@@ -390,6 +397,7 @@ impl Routing {
         if targets.is_empty() {
             counts.unrouted.add(1);
             counts.own_unrouted.add(1);
+            self.pipeline.not_routed(id, NO_ROUTE);
         } else {
             counts.routed.add(1);
             counts.copies.add(targets.len() as u64);

@@ -36,6 +36,7 @@
 //! byte for byte what the logging thread wrote.
 
 mod id;
+mod ids;
 mod message;
 mod origin;
 mod read;
@@ -44,6 +45,8 @@ mod select;
 mod write;
 
 pub use id::RecordId;
+#[doc(hidden)]
+pub use ids::{FIRST_FRAME, id_at};
 pub use message::{Message, Part};
 pub use origin::{Origin, OriginKind};
 pub use read::Batch;

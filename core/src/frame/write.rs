@@ -154,6 +154,19 @@ impl BatchBuilder {
         self.count == 0
     }
 
+    /// Whether a record of this id is in it.
+    pub fn contains(&self, id: RecordId) -> bool {
+        let mut at = HEADER_LEN;
+        for _ in 0..self.count {
+            match super::id_at(&self.out, at) {
+                Some((found, _)) if found == id => return true,
+                Some((_, next)) => at = next,
+                None => return false,
+            }
+        }
+        false
+    }
+
     /// How many bytes the finished batch would have.
     pub fn bytes(&self) -> usize {
         self.out.len() + self.dictionary.bytes()

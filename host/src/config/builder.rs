@@ -8,7 +8,7 @@ use rolog_core::{Level, LevelRange, Threshold};
 use super::carried::{FieldValue, RedactSpec};
 use super::keeping::{LimitSpec, RecorderSpec, RepeatSpec, RouteRules, SampleSpec};
 use super::names::{PluginName, TargetName};
-use super::outlets::{DeadLettersSpec, MetricsSpec};
+use super::outlets::{DeadLettersSpec, ExplainSpec, MetricsSpec};
 use super::path::SettingPath;
 use super::places::Places;
 use super::problem::{Problem, Problems, nearest, quoted};
@@ -327,6 +327,12 @@ impl PipelineBuilder {
     /// Where the pipeline's own numbers go.
     pub fn metrics(mut self, metrics: MetricsSpec) -> Self {
         self.draft.metrics = metrics;
+        self
+    }
+
+    /// What is remembered for whoever asks what became of a record.
+    pub fn explain(mut self, explain: ExplainSpec) -> Self {
+        self.draft.explain = explain;
         self
     }
 

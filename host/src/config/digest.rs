@@ -80,7 +80,7 @@ impl PipelineSpec {
             (&self.base, &self.search, &self.levels, &self.routes),
             (&self.rings, self.max_record, targets),
             (self.clock, self.backtraces),
-            (&self.fields, &self.redact),
+            (&self.fields, &self.redact, &self.explain),
             (
                 &self.dead_letters,
                 &self.metrics,
@@ -125,6 +125,7 @@ impl PipelineSpec {
             backtraces: self.backtraces != new.backtraces,
             fields: self.fields != new.fields,
             redact: self.redact != new.redact,
+            explain: self.explain != new.explain,
             dead_letters: self.dead_letters != new.dead_letters,
             metrics: self.metrics != new.metrics,
             control: self.control != new.control,
@@ -174,6 +175,8 @@ pub struct PipelineDiff {
     pub fields: bool,
     /// Whether other things are hidden, or in another way.
     pub redact: bool,
+    /// Whether more or fewer losses are remembered.
+    pub explain: bool,
     /// Whether dead letters go elsewhere, or more or fewer of them are kept.
     pub dead_letters: bool,
     /// Whether the metrics are served elsewhere.
@@ -190,7 +193,8 @@ impl PipelineDiff {
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         let sections = self.levels || self.routes || self.rings || self.search;
-        let carried = self.fields || self.redact || self.clock || self.backtraces;
+        let at_start = self.clock || self.backtraces;
+        let carried = self.fields || self.redact || self.explain || at_start;
         let beside =
             self.dead_letters || self.metrics || self.control || self.last_good || self.recorder;
         !(sections || carried || beside)

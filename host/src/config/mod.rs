@@ -64,7 +64,7 @@ pub use keeping::{
 };
 pub use marks::{MAX_DEPTH, MAX_VALUES};
 pub use names::{InvalidName, PluginName, TargetName};
-pub use outlets::{DeadLetterBytes, DeadLettersSpec, MetricsSpec};
+pub use outlets::{DeadLetterBytes, DeadLettersSpec, ExplainSpec, MetricsSpec, RememberedDrops};
 pub use path::{SettingPath, Step};
 pub use places::Places;
 pub use problem::{Place, Problem, Problems, Severity};
@@ -257,6 +257,7 @@ fn finish(
         redact: draft.redact.on(),
         dead_letters: draft.dead_letters.on().and_then(|d| d.finish(base)),
         metrics: draft.metrics,
+        explain: draft.explain,
         control,
         last_good: draft.last_good.on().map(|path| base.join(path)),
         recorder: draft.recorder,

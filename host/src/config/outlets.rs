@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::amount::Size;
+use super::amount::{Count, Size};
 use super::read::{Cursor, Keys, Section, Setting};
 use super::recovery::OrOff;
 use super::spec::{GIB, MIB};
@@ -42,6 +42,34 @@ impl Default for MetricsSpec {
         MetricsSpec {
             prometheus: OrOff::Off,
         }
+    }
+}
+
+/// How many runs of lost records are remembered at each target.
+pub type RememberedDrops = Count<0, 1_000_000>;
+
+/// What is remembered for whoever asks what became of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ExplainSpec {
+    /// The last losses at each target, those of records that follow each other as one.
+    pub drops: RememberedDrops,
+}
+
+impl Default for ExplainSpec {
+    fn default() -> Self {
+        ExplainSpec {
+            drops: Count::of::<1000>(),
+        }
+    }
+}
+
+impl Keys for ExplainSpec {
+    fn keys(&mut self, s: &mut Section<'_>) {
+        s.key(
+            "drops",
+            "how many losses each target remembers for `rolog explain --record`; those of records that follow each other count as one",
+            &mut self.drops,
+        );
     }
 }
 

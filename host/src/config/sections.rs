@@ -11,7 +11,7 @@ use rolog_core::{Level, LevelRange, Threshold};
 use super::carried::{FieldsSpec, RedactSpec};
 use super::keeping::{RecorderSpec, RouteRules};
 use super::names::{PluginName, TargetName};
-use super::outlets::{DeadLettersDraft, MetricsSpec};
+use super::outlets::{DeadLettersDraft, ExplainSpec, MetricsSpec};
 use super::problem::quoted;
 use super::read::{Cursor, Keys, Section, Setting};
 use super::recovery::{OrOff, retry_keys};
@@ -35,6 +35,7 @@ pub(crate) struct Draft {
     pub(crate) redact: OrOff<RedactSpec>,
     pub(crate) dead_letters: OrOff<DeadLettersDraft>,
     pub(crate) metrics: MetricsSpec,
+    pub(crate) explain: ExplainSpec,
     pub(crate) control: OrOff<PathBuf>,
     pub(crate) last_good: OrOff<PathBuf>,
     pub(crate) recorder: OrOff<RecorderSpec>,
@@ -55,6 +56,7 @@ impl Default for Draft {
             redact: OrOff::Off,
             dead_letters: OrOff::Off,
             metrics: MetricsSpec::default(),
+            explain: ExplainSpec::default(),
             control: OrOff::Off,
             last_good: OrOff::Off,
             recorder: OrOff::Off,
@@ -162,6 +164,7 @@ impl Keys for Draft {
             &mut self.dead_letters,
         );
         s.nested("metrics", &mut self.metrics);
+        s.nested("explain", &mut self.explain);
         s.key(
             "control",
             "the Unix socket of mode 0600 through which `rolog status`, `reload` and others speak to the pipeline while it runs",

@@ -15,7 +15,7 @@ use super::amount::{Count, Size, Time};
 use super::carried::{FieldsSpec, RedactSpec};
 use super::keeping::{RecorderSpec, RouteRules};
 use super::names::{PluginName, TargetName};
-use super::outlets::{DeadLettersSpec, MetricsSpec};
+use super::outlets::{DeadLettersSpec, ExplainSpec, MetricsSpec};
 use super::places::Places;
 use super::problem::Problem;
 use super::recovery::{BreakerSpec, Grace, HoldSpec, InARow, OrOff, RetrySpec};
@@ -316,6 +316,7 @@ pub struct PipelineSpec {
     pub(super) redact: Option<RedactSpec>,
     pub(super) dead_letters: Option<DeadLettersSpec>,
     pub(super) metrics: MetricsSpec,
+    pub(super) explain: ExplainSpec,
     pub(super) control: Option<PathBuf>,
     pub(super) last_good: Option<PathBuf>,
     pub(super) recorder: OrOff<RecorderSpec>,
@@ -425,6 +426,11 @@ impl PipelineSpec {
     /// Where the pipeline's own numbers go.
     pub fn metrics(&self) -> &MetricsSpec {
         &self.metrics
+    }
+
+    /// What is remembered for whoever asks what became of a record.
+    pub fn explain(&self) -> &ExplainSpec {
+        &self.explain
     }
 
     /// The control socket, as an absolute path; `None` where there is none.

@@ -118,7 +118,7 @@ routes:
     );
     let expected = [
         "p.yaml:1:10: version: 2 is not a known version; expected `version: 1`, the one that this rolog reads",
-        "p.yaml:2:1: level: unknown key; expected version, plugins, levels, targets, routes, recorder, rings, max_record, clock, backtraces, fields, redact, dead_letters, metrics, control or last_good; did you mean `levels`?",
+        "p.yaml:2:1: level: unknown key; expected version, plugins, levels, targets, routes, recorder, rings, max_record, clock, backtraces, fields, redact, dead_letters, metrics, explain, control or last_good; did you mean `levels`?",
         "p.yaml:5:13: targets.app.plugin: `../file`: the name of a plugin has other characters than letters, digits, `_` and `-`; expected the name of a plugin: letters, digits, `_` and `-`, such as `file`",
         "p.yaml:6:14: targets.app.flush.max_sise: unknown key; expected max_size, max_bytes, interval, flush_on, timeout, concurrency, max_retries, retry_delay, progressive_delay, retry, breaker, hold, grace, quarantine_after or fallback; did you mean `max_size`?",
         "p.yaml:6:37: targets.app.flush.max_size: 0 is out of bounds; expected a number from 1 to 1000000",

@@ -33,6 +33,7 @@ impl PipelineSpec {
                 None => OrOff::Off,
             },
             metrics: self.metrics.clone(),
+            explain: self.explain.clone(),
             control: match self.control.clone() {
                 Some(path) => OrOff::On(path),
                 None => OrOff::Off,

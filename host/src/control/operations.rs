@@ -142,6 +142,12 @@ static OPERATIONS: &[Operation] = &[
         run: |pipeline, with| ready(explain(&pipeline, with)),
     },
     Operation {
+        name: "explain_record",
+        does: "Says where a record is, or how and when it was lost.",
+        with: &[("id", "the record's id, as its `record_id` has it")],
+        run: |pipeline, with| Box::pin(explain_record(pipeline, with)),
+    },
+    Operation {
         name: "replay",
         does: "Sends the dead letters of a file again, and takes out of it those that have arrived.",
         with: &[
@@ -327,6 +333,20 @@ fn explain(pipeline: &Pipeline, with: With) -> Result<Value, Refusal> {
         .parse()
         .map_err(|error: rolog_core::Error| Refusal::request(error.to_string()))?;
     Ok(report::explanation(&pipeline.explain(&logger, level)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordParts {
+    id: String,
+}
+
+async fn explain_record(pipeline: Arc<Pipeline>, with: With) -> Result<Value, Refusal> {
+    let RecordParts { id } = parts(with)?;
+    let id = id
+        .parse()
+        .map_err(|error: rolog_core::Error| Refusal::request(error.to_string()))?;
+    Ok(report::record(&pipeline.explain_record(id).await))
 }
 
 #[derive(Deserialize)]

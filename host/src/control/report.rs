@@ -6,12 +6,12 @@ use rolog_core::value::Value as ValueOf;
 use serde_json::{Map, Value, json};
 
 use crate::config::TargetChange;
-use crate::explain::Explanation;
+use crate::explain::{Explanation, RecordExplanation};
 use crate::levels::Levels;
 use crate::pipeline::Pipeline;
 use crate::reload::{Generation, Plan, ReloadOutcome};
 use crate::replay::Replay;
-use crate::stage::{Stage, StageSnapshot};
+use crate::stage::{Loss, Stage, StageSnapshot};
 
 const fn word(change: TargetChange) -> &'static str {
     match change {
@@ -223,5 +223,37 @@ pub(super) fn explanation(told: &Explanation) -> Value {
         "permitted": told.threshold.permits,
         "targets": targets.collect::<Vec<_>>(),
         "text": told.to_string(),
+    })
+}
+
+pub(super) fn record(told: &RecordExplanation) -> Value {
+    let copies = told.copies.iter().map(|copy| {
+        let queued = copy.queued.as_ref().map(|queued| {
+            json!({
+                "batch": queued.batch,
+                "seconds": queued.age.as_secs_f64(),
+                "attempts": queued.attempts,
+            })
+        });
+        json!({
+            "target": copy.target,
+            "queued": queued,
+            "lost": copy.lost.as_ref().map(loss),
+            "text": copy.to_string(),
+        })
+    });
+    json!({
+        "id": told.id.to_string(),
+        "known": told.is_known(),
+        "lost": told.lost.as_ref().map(loss),
+        "targets": copies.collect::<Vec<_>>(),
+        "text": told.to_string(),
+    })
+}
+
+fn loss(loss: &Loss) -> Value {
+    json!({
+        "how": loss.fate.to_string(),
+        "at": ValueOf::Timestamp(loss.at).to_string(),
     })
 }

@@ -2,10 +2,16 @@
 //!
 //! [`Explanation::of`] asks a configuration, [`Host::explain`] a running pipeline, which adds the
 //! service's own targets and what each target is doing. Both ask the router that routes the records, so
-//! what they tell is what happens.
+//! what they tell is what happens. [`Host::explain_record`] says where one record is, or how it was
+//! lost.
 
 mod keeping;
+mod record;
 mod text;
+
+pub use record::{ExplainedCopy, RecordExplanation};
+
+pub use crate::stage::{Fate, Loss, QueueStep, Queued};
 
 use rolog_core::{Level, LevelRange, Threshold};
 

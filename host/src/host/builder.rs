@@ -27,7 +27,7 @@ use crate::pipeline::{Link, Pipeline, Pressure, Shape, Traits, start_stages};
 use crate::pump::Pump;
 use crate::reload::{self, Cause, Generation, OnReload, Tally};
 use crate::routes::InForce;
-use crate::stage::{Event, EventSink, RateLimited, Services};
+use crate::stage::{Event, EventSink, RateLimited, Recent, Services};
 use crate::voices::Voices;
 use crate::waiting::Slots;
 use crate::watchdog;
@@ -263,6 +263,7 @@ impl HostBuilder {
             Some(_) => Cause::LastGood,
             None => Cause::Start,
         };
+        let astray = Recent::new(spec.explain().drops.get());
         let shape = Shape::new(spec, dress, cause, min_level, stages, traits);
         let pipeline = Arc::new_cyclic(|this: &Weak<Pipeline>| Pipeline {
             this: this.clone(),
@@ -275,6 +276,7 @@ impl HostBuilder {
             outlets,
             source,
             counts: PumpCounts::default(),
+            astray: Mutex::new(astray),
             runtime: handle,
             services,
             shape: Mutex::new(shape),

@@ -191,7 +191,10 @@ impl Backend for Pipeline {
         }
         let stage = Stage::start(
             name.shared(),
-            StageSettings::default(),
+            StageSettings {
+                remembered: shape.spec.explain().drops.get(),
+                ..StageSettings::default()
+            },
             Seat::vacant(masked(
                 Arc::new(InProcessMaker::new(name.as_str(), target)),
                 shape.spec.secrets(),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rolog_core::backend::Backend;
-use rolog_core::frame::OriginKind;
+use rolog_core::frame::{OriginKind, RecordId};
 use rolog_core::intake::Intake;
 use rolog_core::value::{Encoder, Timestamp};
 use rolog_core::{Error, Level, LoggerFactory};
@@ -27,7 +27,7 @@ use crate::pump::Command;
 use crate::reload::Tally;
 use crate::report::Report;
 use crate::routes::InForce;
-use crate::stage::{Event, EventKind, NoRoom, Services, Stage, TargetReport};
+use crate::stage::{Event, EventKind, Fate, Loss, NoRoom, Recent, Services, Stage, TargetReport};
 use crate::waiting::Slots;
 
 mod backend;
@@ -55,6 +55,8 @@ pub(crate) struct Pipeline {
     /// Where the configuration came from, if it can be read again.
     pub(crate) source: Option<Arc<FileSource>>,
     pub(crate) counts: PumpCounts,
+    /// The last records that went to no target.
+    pub(crate) astray: Mutex<Recent>,
     pub(crate) runtime: Handle,
     pub(crate) services: Services,
     pub(crate) shape: Mutex<Shape>,
@@ -236,6 +238,24 @@ impl Pipeline {
             .ok()
             .and_then(|report| report.clone())
             .unwrap_or_else(|| Report::new(self.ledger(), Vec::new(), false))
+    }
+
+    /// Remembers a record that goes to no target, for this reason.
+    pub(crate) fn not_routed(&self, id: RecordId, reason: &'static str) {
+        let mut astray = self.astray.lock().unwrap_or_else(PoisonError::into_inner);
+        astray.add(id, Fate::NotRouted(reason));
+    }
+
+    /// How many such losses are remembered from now on.
+    pub(crate) fn remember(&self, losses: usize) {
+        let mut astray = self.astray.lock().unwrap_or_else(PoisonError::into_inner);
+        astray.resize(losses);
+    }
+
+    /// How a record was lost before it came to a target, if it is one of the last.
+    pub(crate) fn lost(&self, id: RecordId) -> Option<Loss> {
+        let astray = self.astray.lock().unwrap_or_else(PoisonError::into_inner);
+        astray.find(id)
     }
 
     pub(crate) fn is_forked(&self) -> bool {

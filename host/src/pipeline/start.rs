@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio::runtime::Handle;
 
 use crate::catalog::PreparedTargets;
-use crate::config::{PipelineSpec, Problems, RingsSpec, TargetName, TargetSpec};
+use crate::config::{PipelineSpec, Problems, TargetName, TargetSpec};
 use crate::stage::{Seat, Services, Stage, StageSettings};
 
 /// Starts the stage of each target, those that others fall back to first.
@@ -55,7 +55,7 @@ pub(crate) fn start_stage(
         .ok_or_else(|| refuse("it is not in the configuration".to_owned()))?;
     let fallbacks = target.flush.fallback.iter();
     let fallbacks = fallbacks.filter_map(|name| stages.get(name));
-    let settings = stage_settings(target, seat.maker.preferred_batch(), spec.rings());
+    let settings = stage_settings(target, seat.maker.preferred_batch(), spec);
     Stage::start(
         name.shared(),
         settings,
@@ -72,10 +72,11 @@ pub(crate) fn start_stage(
 pub(crate) fn stage_settings(
     target: &TargetSpec,
     preferred: Option<usize>,
-    rings: &RingsSpec,
+    spec: &PipelineSpec,
 ) -> StageSettings {
     StageSettings {
-        overshoot: rings.bytes.get(),
+        overshoot: spec.rings().bytes.get(),
+        remembered: spec.explain().drops.get(),
         ..target.stage_settings(preferred)
     }
 }

@@ -120,6 +120,7 @@ impl Pipeline {
             let rules = Dress::redactor(shape.dress.as_ref());
             self.catalog.hidden.set(rules);
         }
+        self.remember(spec.explain().drops.get());
         let before = std::mem::replace(&mut shape.spec, spec);
         self.set_secrets(&shape.spec, &before);
         if shape.spec.backtraces() != before.backtraces() {
@@ -293,7 +294,7 @@ fn tuned(
         Some(new) => new.traits.preferred,
         None => shape.traits.get(name).and_then(|traits| traits.preferred),
     };
-    let settings = stage_settings(target, preferred, spec.rings());
+    let settings = stage_settings(target, preferred, spec);
     match settings.check() {
         Ok(()) => Ok(Some(settings)),
         Err(error) => {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rolog_core::delivery::{Class, Failure};
-use rolog_core::frame::{Batch, BatchBuilder, Origin, OriginKind, select};
+use rolog_core::frame::{
+    Batch, BatchBuilder, FIRST_FRAME, Origin, OriginKind, RecordId, id_at, select,
+};
 use rolog_core::{Error, Level};
 use tokio::time::Instant;
 
@@ -58,6 +60,8 @@ pub(super) struct Group {
     bytes: Buffer,
     len: u32,
     skip: u32,
+    /// A position and where its frame begins, at or before `skip`.
+    mark: (u32, usize),
     slots: Slots,
     levels: [u32; 6],
 }
@@ -79,6 +83,7 @@ impl Group {
             bytes: Buffer::new(sealed.bytes.into()),
             len: sealed.len,
             skip: 0,
+            mark: (0, FIRST_FRAME),
             slots: sealed.slots,
             levels: sealed.levels,
         }
@@ -104,10 +109,34 @@ impl Group {
             left => (self.charge as u64 * u64::from(n) / u64::from(left)) as usize,
         };
         self.skip += n;
+        self.move_mark();
         self.charge -= freed;
         let skip = self.skip;
         let here = self.slots.partition_point(|(index, _)| *index < skip);
         (self.slots.drain(..here).collect(), freed)
+    }
+
+    /// The ids of the records that are left, in order.
+    pub(super) fn ids(&self) -> impl Iterator<Item = RecordId> + '_ {
+        let (mut index, mut at) = self.mark;
+        std::iter::from_fn(move || {
+            let (id, next) = id_at(&self.bytes, at)?;
+            at = next;
+            index += 1;
+            Some((index - 1, id))
+        })
+        .skip_while(|(index, _)| *index < self.skip)
+        .take_while(|(index, _)| *index < self.len)
+        .map(|(_, id)| id)
+    }
+
+    /// Finds the first of the records that are left sooner from now on.
+    fn move_mark(&mut self) {
+        while self.mark.0 < self.skip
+            && let Some((_, next)) = id_at(&self.bytes, self.mark.1)
+        {
+            self.mark = (self.mark.0 + 1, next);
+        }
     }
 
     /// The bytes of exactly the records that are left.
@@ -163,6 +192,7 @@ impl Group {
             len: chosen.len() as u32,
             bytes: Buffer::new(bytes.into()),
             skip: 0,
+            mark: (0, FIRST_FRAME),
             slots,
             levels,
         })

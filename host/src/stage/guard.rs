@@ -84,9 +84,9 @@ impl<'a> StageGuard<'a> {
     }
 
     /// Counts a record that a rule of its route holds back, and tells the receipt of its `slot`.
-    pub(crate) fn suppress(&mut self, reason: Suppression, slot: u64) {
+    pub(crate) fn suppress(&mut self, meta: &FrameMeta<'_>, reason: Suppression, slot: u64) {
         let state = self.state.as_mut().expect("only dropping takes it");
-        state.suppress(reason, slot, &mut self.ends);
+        state.suppress(meta, reason, slot, &mut self.ends);
     }
 
     /// Takes records in that were given up together, as the one batch that they were, into room that

@@ -192,6 +192,8 @@ impl Stage {
     ) -> Result<(), SettingError> {
         settings.check()?;
         let mut state = self.shared.lock();
+        state.recent.resize(settings.remembered);
+        state.held_back.resize(settings.remembered);
         state.settings = Arc::new(settings);
         let before = std::mem::replace(&mut state.fallbacks, fallbacks);
         state.tuned += 1;
@@ -246,7 +248,11 @@ impl Stage {
         self.command(Command::Quarantine(failure));
     }
 
-    fn command(&self, command: Command) {
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn command(&self, command: Command) {
         let mut state = self.shared.lock();
         if state.phase != Phase::Disposed {
             state.commands.push_back(command);

@@ -18,6 +18,7 @@ use super::fallback::{Feeder, Room};
 use super::group::Group;
 use super::ledger::{DropReason, Exit};
 use super::receipt::{End, EndState};
+use super::recent::Fate;
 use super::state::damaged;
 
 /// A group on its way out.
@@ -31,6 +32,12 @@ pub(super) struct Handover {
     /// The candidate to be asked.
     next: usize,
     burying: bool,
+}
+
+impl Handover {
+    pub(super) fn group(&self) -> &Group {
+        &self.group
+    }
 }
 
 /// What became of one step of a handover.
@@ -242,9 +249,14 @@ impl Driver {
 
     fn leave(&mut self, group: &Group, exit: Exit, state: EndState, failure: &Failure) {
         let name = Arc::clone(&self.shared.name);
+        let fate = match exit {
+            Exit::Dropped(reason) => Fate::Dropped(reason),
+            _ => Fate::DeadLettered,
+        };
         self.account(|account, ends| {
             account.leave(group.seq, u64::from(group.len()), exit);
             account.recharge(group.charge, 0);
+            account.remember(group.ids(), fate);
             ends.add(&group.journey, group.slots(), || End {
                 state,
                 at: Arc::clone(&name),

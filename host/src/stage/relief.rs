@@ -8,6 +8,7 @@ use super::append::Ends;
 use super::ledger::{DropReason, Exit};
 use super::overflow::Relief;
 use super::receipt::{End, EndState};
+use super::recent::Fate;
 use super::shared::Shared;
 use super::state::State;
 
@@ -60,6 +61,10 @@ impl State {
         let by_bytes = (over_bytes * left).div_ceil(front.charge.max(1) as u64);
         let n = (over as u64).max(by_bytes).clamp(1, left.max(1)) as u32;
         let n = n.min(front.len());
+        let fate = Fate::Dropped(DropReason::Overflow);
+        for id in front.ids().take(n as usize) {
+            self.recent.add(id, fate);
+        }
         let (slots, freed) = front.skip_front(n);
         let (seq, journey, empty) = (front.seq, Arc::clone(&front.journey), front.len() == 0);
         if empty {
@@ -81,6 +86,14 @@ impl State {
         let lost = u64::from(group.len() - stays.len());
         let end = || End::plain(EndState::Dropped(DropReason::Overflow), &self.name);
         ends.add(&group.journey, &gone, end);
+        // Both are in order, and what stays is a part of the whole.
+        let mut kept = stays.ids().peekable();
+        for id in group.ids() {
+            if kept.next_if_eq(&id).is_none() {
+                self.recent.add(id, Fate::Dropped(DropReason::Overflow));
+            }
+        }
+        drop(kept);
         let empty = stays.len() == 0;
         self.bytes -= charge;
         if empty {

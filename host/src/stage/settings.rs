@@ -67,6 +67,8 @@ pub struct StageSettings {
     pub hold: Pace,
     /// An instance that panics this often in a row is quarantined; 0: never.
     pub quarantine_after: u32,
+    /// How many runs of lost records are remembered, for whoever asks what became of one.
+    pub remembered: usize,
 }
 
 impl Default for StageSettings {
@@ -84,6 +86,7 @@ impl Default for StageSettings {
             breaker: BreakerRules::default(),
             hold: Pace::default(),
             quarantine_after: 3,
+            remembered: 1000,
         }
     }
 }

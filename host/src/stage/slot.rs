@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolog_core::delivery::{Class, Failure};
+use rolog_core::frame::RecordId;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
+use super::find::Queued;
 use super::latch::{Latch, Opener};
 use crate::instance::{Instance, Maker};
 
@@ -81,6 +83,8 @@ pub(super) enum Command {
     Retry,
     /// Uses the instance no more, whatever it is doing.
     Quarantine(Failure),
+    /// Says where in the queue a record is.
+    Find(RecordId, oneshot::Sender<Option<Queued>>),
 }
 
 /// The slot as the task sees it.

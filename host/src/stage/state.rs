@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rolog_core::Error;
 use rolog_core::delivery::{Class, Failure};
-use rolog_core::frame::{BatchBuilder, Record};
+use rolog_core::frame::{BatchBuilder, FrameMeta, Record, RecordId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -20,6 +21,7 @@ use super::measures::Measures;
 use super::overflow::Overflow;
 use super::phase::{Ended, Phase};
 use super::receipt::{End, EndState};
+use super::recent::{Fate, Loss, Recent};
 use super::settings::StageSettings;
 use super::shared::{FRAME_ROOM, Shared};
 use super::slot::Command;
@@ -39,6 +41,10 @@ pub(super) struct State {
     pub commands: VecDeque<Command>,
     /// Lost and refused records that no event has told of yet.
     pub untold: Untold,
+    /// The last records that were lost.
+    pub recent: Recent,
+    /// The last that rules of routes held back; apart, because those are many.
+    pub held_back: Recent,
     /// How it ended.
     pub ended: Option<Ended>,
     /// Those to wake when room becomes free.
@@ -68,6 +74,8 @@ impl State {
     pub(super) fn new(name: Arc<str>, settings: StageSettings, epoch: u128) -> Self {
         State {
             home: Journey::start(Arc::clone(&name)),
+            recent: Recent::new(settings.remembered),
+            held_back: Recent::new(settings.remembered),
             name,
             settings: Arc::new(settings),
             fallbacks: Vec::new(),
@@ -170,6 +178,7 @@ impl State {
         if let Some(reason) = refusal {
             self.row.refused.add(reason, 1);
             self.untold.refused.add(reason, 1);
+            self.recent.add(content.meta.id, Fate::Refused(reason));
             self.end_at_once(EndState::Refused(reason), slot, ends);
             return Append::Refused(reason);
         }
@@ -195,8 +204,19 @@ impl State {
     }
 
     /// Counts a record that never comes here, because a rule of its route holds it back.
-    pub(super) fn suppress(&mut self, reason: Suppression, slot: u64, ends: &mut Ends) {
+    pub(super) fn suppress(
+        &mut self,
+        meta: &FrameMeta<'_>,
+        reason: Suppression,
+        slot: u64,
+        ends: &mut Ends,
+    ) {
         self.row.suppressed.add(reason, 1);
+        let loss = Loss {
+            fate: Fate::HeldBack(reason),
+            at: meta.time,
+        };
+        self.held_back.add_loss(meta.id, loss);
         self.end_at_once(EndState::Suppressed(reason), slot, ends);
     }
 
@@ -217,6 +237,8 @@ impl State {
             let reason = RefusalReason::Disposed;
             self.row.refused.add(reason, n);
             self.untold.refused.add(reason, n);
+            let ids = records.iter().map(|(record, _)| record.id());
+            self.remember(ids, Fate::Refused(reason));
             let end = || End::plain(EndState::Refused(reason), &self.name);
             return ends.add(&Arc::clone(&self.home), &slots, end);
         }
@@ -323,6 +345,20 @@ impl State {
         }
     }
 
+    /// Remembers how records were lost.
+    pub(super) fn remember(&mut self, ids: impl Iterator<Item = RecordId>, fate: Fate) {
+        ids.for_each(|id| self.recent.add(id, fate));
+    }
+
+    /// How many records the open batch has and for how long, if this is one of them.
+    pub(super) fn find_open(&self, id: RecordId) -> Option<(usize, Duration)> {
+        let builder = &self.open.builder;
+        let since = self.open.since?;
+        builder
+            .contains(id)
+            .then(|| (builder.len(), since.elapsed()))
+    }
+
     /// Changes what a batch is charged with: its parts need more or less than the whole did.
     pub(super) fn recharge(&mut self, before: usize, after: usize) {
         self.bytes = self.bytes - before + after;
@@ -342,7 +378,9 @@ impl State {
     /// Ends without its task: everything is lost.
     pub(super) fn abandon(&mut self) {
         self.seal();
-        self.sealed.clear();
+        for group in std::mem::take(&mut self.sealed) {
+            self.remember(group.ids(), Fate::Dropped(DropReason::Abandoned));
+        }
         self.outstanding.clear();
         let left = self.row.queued;
         self.row.leave(left, Exit::Dropped(DropReason::Abandoned));

@@ -28,6 +28,10 @@ impl Driver {
                     self.slot.settles.push(opener);
                 }
             }
+            Command::Find(id, reply) => {
+                // Whoever asked may have gone.
+                drop(reply.send(self.find(id)));
+            }
             Command::Retry => {
                 let now = Instant::now();
                 if let Some(hold) = &mut self.hold {

@@ -158,6 +158,10 @@ pub(crate) struct Check {
     /// The pipeline to check
     #[arg(short, long, value_name = "PIPELINE", default_value = "pipeline.yaml")]
     pub(crate) config: PathBuf,
+
+    /// Say which keys and patterns it hides as well
+    #[arg(long)]
+    pub(crate) redacted: bool,
 }
 
 const PLAN: &str = "\
