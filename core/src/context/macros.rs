@@ -62,8 +62,9 @@ macro_rules! __context {
 }
 
 /// The ids of the present span of the `opentelemetry` crate, whichever version of it the calling crate
-/// depends on: `set_trace_ids(opentelemetry_ids!())`, once, and records that are made within a span
-/// say so. See [`set_trace_ids`](crate::context::set_trace_ids).
+/// depends on: `set_trace_ids(opentelemetry_ids!())`, once, and records that are made while a span is the
+/// present one say so: those of the bridges, and those of loggers within a context or a span of `tracing`
+/// (which `tracing-opentelemetry` makes the present one). See [`set_trace_ids`](crate::context::set_trace_ids).
 #[macro_export]
 macro_rules! opentelemetry_ids {
     () => {

@@ -39,7 +39,8 @@ impl ToLog {
         ToLog { target: None }
     }
 
-    /// Everything under this name.
+    /// Everything under this name; the record's own logger is the key-value `logger`, unless its data
+    /// have one.
     pub fn fixed(target: impl Into<String>) -> Self {
         ToLog {
             target: Some(target.into()),
@@ -59,7 +60,12 @@ impl ToLog {
         if level > ::log::max_level() || !to.enabled(&metadata) {
             return;
         }
-        let fields = Fields::of(record);
+        let mut fields = Fields::of(record);
+        // A fixed name is not the record's logger, which would be lost.
+        if self.target.is_some() && record.fields().all(|(key, _)| key != "logger") {
+            let logger = Field::Value(Value::Str(record.logger()));
+            fields.0.push(("logger", logger));
+        }
         let mut built = Record::builder();
         built
             .metadata(metadata)
