@@ -5,6 +5,7 @@
 #[path = "../http/certificates.rs"]
 mod certificates;
 mod common;
+mod exact;
 mod mariadb;
 mod mariadb_faults;
 mod postgres;

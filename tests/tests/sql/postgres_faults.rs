@@ -7,7 +7,8 @@ use rolog_plugin::prelude::*;
 use rolog_tests::servers::{Folder, Postgres, Signal, User, program};
 use serde_json::{Value, json};
 
-use crate::common::{batch, deliver, failed, start, target, until, with};
+use crate::certificates::Authority;
+use crate::common::{batch, deliver, failed, rejected, start, target, until, with};
 use crate::postgres::Database;
 
 fn url(database: &Database, user: &str) -> String {
@@ -349,4 +350,159 @@ async fn the_modes_of_tls_do_what_they_say() {
         let failure = start(with_tls(host, tls)).await.err().unwrap();
         assert_eq!(failure.class, Class::Auth, "{failure}");
     }
+}
+
+#[tokio::test]
+async fn a_client_proves_who_it_is_with_a_certificate() {
+    let authority = Authority::new();
+    let folder = Folder::new(User::unprivileged(&["postgres", "nobody"]));
+    let (cert, key) = authority.signs("localhost");
+    let (own, own_key) = authority.signs("known");
+    let ca = folder.write("ca.pem", authority.pem());
+    let (own, own_key) = (
+        folder.write("own.pem", own),
+        folder.write("own.key", own_key),
+    );
+    let key = folder.write("server.key", key);
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let settings = [
+        "ssl=on".to_owned(),
+        format!("ssl_ca_file={}", ca.display()),
+        format!("ssl_key_file={}", key.display()),
+        format!(
+            "ssl_cert_file={}",
+            folder.write("server.crt", cert).display()
+        ),
+    ];
+    let settings: Vec<_> = settings.iter().map(String::as_str).collect();
+    let Some(server) = Postgres::start_with("PostgreSQL and certificates of clients", &settings)
+    else {
+        return;
+    };
+    server.sql(
+        "postgres",
+        "create table logs (message text); create role known login; grant insert on logs to known",
+    );
+    let rules = "hostssl all known 127.0.0.1/32 cert\nhost all all 127.0.0.1/32 trust\n";
+    std::fs::write(server.folder().join("data/pg_hba.conf"), rules).unwrap();
+    server.sql("postgres", "select pg_reload_conf()");
+    until("the new rules are read", || {
+        let rules = "select count(*) from pg_hba_file_rules where auth_method = 'cert'";
+        server.sql("postgres", rules) == "1"
+    })
+    .await;
+    let at = |tls: Value| {
+        json!({
+            "url": format!("postgres://known@localhost:{}/postgres", server.port()),
+            "columns": { "message": "message" }, "tls": tls
+        })
+    };
+    let unproven = json!({ "mode": "verify", "ca": ca });
+    let failure = start(at(unproven)).await.err().unwrap();
+    assert_eq!(failure.class, Class::Auth, "{failure}");
+    let proven = json!({ "mode": "verify", "ca": ca, "cert": own, "key": own_key });
+    let target = target(at(proven)).await;
+    assert!(deliver(&target, &batch(["proven"])).await.is_delivered());
+}
+
+#[tokio::test]
+async fn a_serialization_failure_is_retried() {
+    let Some(database) = Database::new() else {
+        return;
+    };
+    database.sql(&format!(
+        "alter database {} set default_transaction_isolation = 'repeatable read'",
+        database.name
+    ));
+    let target = target(database.config(json!({ "idempotent": true }))).await;
+    let (other, connection) =
+        tokio_postgres::connect(&database.server.url(&database.name), tokio_postgres::NoTls)
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let records = batch(["first"]);
+    let again = records.clone();
+    let id = records.view().records().next().unwrap().id().to_string();
+    other
+        .batch_execute(&format!(
+            "begin; insert into logs (record_id, time, level, logger, message, fields) \
+             values ('{id}', now(), '', '', '', '{{}}')"
+        ))
+        .await
+        .unwrap();
+    let target = std::sync::Arc::new(target);
+    let delivering = tokio::spawn({
+        let target = std::sync::Arc::clone(&target);
+        async move { deliver(&target, &records).await }
+    });
+    let waiting = "select count(*) from pg_locks where not granted";
+    until("the batch waits", || database.sql(waiting) == "1").await;
+    other.batch_execute("commit").await.unwrap();
+    let outcome = delivering.await.unwrap();
+    let text = failed(&outcome, Verdict::Retry, Class::Unavailable);
+    assert!(text.contains("40001"), "{text}");
+    assert!(deliver(&target, &again).await.is_delivered());
+    assert_eq!(database.sql("select count(*) from logs"), "1");
+}
+
+#[tokio::test]
+async fn a_server_without_free_connections_is_retried() {
+    let settings = ["max_connections=6"];
+    let Some(server) = Postgres::start_with("PostgreSQL with few connections", &settings) else {
+        return;
+    };
+    server.sql("postgres", "create table logs (message text)");
+    let config = || json!({ "url": server.url("postgres"), "columns": { "message": "message" } });
+    let mut many = Vec::new();
+    let full = loop {
+        match start(config()).await {
+            Ok(one) => many.push(one),
+            Err(failure) => break failure,
+        }
+        assert!(many.len() <= 6, "the server takes six connections");
+    };
+    assert_eq!(full.class, Class::Unavailable, "{full}");
+    assert!(full.message.contains("53300"), "{full}");
+    let first = many.swap_remove(0);
+    drop(many);
+    assert!(deliver(&first, &batch(["one"])).await.is_delivered());
+}
+
+#[tokio::test]
+async fn several_batches_are_under_way_at_once_and_what_is_too_long_is_rejected_on_request() {
+    let Some(database) = Database::new() else {
+        return;
+    };
+    database.sql("create table logs (message varchar(5))");
+    let columns = json!({ "columns": { "message": "message" }, "too_long": "reject" });
+    let target = std::sync::Arc::new(target(database.config(columns)).await);
+    let (other, connection) =
+        tokio_postgres::connect(&database.server.url(&database.name), tokio_postgres::NoTls)
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    other
+        .batch_execute("begin; lock table logs in share mode")
+        .await
+        .unwrap();
+    let flying: Vec<_> = ["a", "b", "c", "d"]
+        .map(|word| {
+            let target = std::sync::Arc::clone(&target);
+            tokio::spawn(async move { deliver(&target, &batch([word, "longer"])).await })
+        })
+        .into();
+    let waiting = "select count(*) from pg_locks where not granted";
+    until("four batches wait at once", || database.sql(waiting) == "4").await;
+    other.batch_execute("commit").await.unwrap();
+    for one in flying {
+        let outcome = one.await.unwrap();
+        assert_eq!(rejected(&outcome), [1]);
+        let why = &outcome.rejections()[0].message;
+        assert_eq!(
+            why,
+            "column `message` cannot hold a text longer than it takes"
+        );
+    }
+    let there = "select string_agg(message, ',' order by message) from logs";
+    assert_eq!(database.sql(there), "a,b,c,d");
 }
