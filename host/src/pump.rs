@@ -294,13 +294,13 @@ impl Routing {
         }
         if let Some(reason) = all_held(held) {
             counts.keeping.suppress(reason);
-            counts.copies.add(targets.len() as u64);
+            counts.copies.add_alone(targets.len() as u64);
         } else if targets.is_empty() {
-            counts.unrouted.add(1);
+            counts.unrouted.add_alone(1);
             self.pipeline.not_routed(id, NO_ROUTE);
         } else {
-            counts.routed.add(1);
-            counts.copies.add(targets.len() as u64);
+            counts.routed.add_alone(1);
+            counts.copies.add_alone(targets.len() as u64);
         }
         let (mut room, tells) = match header.slot {
             0 => (Vec::new(), false),
@@ -395,12 +395,12 @@ impl Routing {
             .collect();
         counts.own.add(1);
         if targets.is_empty() {
-            counts.unrouted.add(1);
+            counts.unrouted.add_alone(1);
             counts.own_unrouted.add(1);
             self.pipeline.not_routed(id, NO_ROUTE);
         } else {
-            counts.routed.add(1);
-            counts.copies.add(targets.len() as u64);
+            counts.routed.add_alone(1);
+            counts.copies.add_alone(targets.len() as u64);
         }
         for target in targets {
             let stage = &routes.stages[target];
@@ -424,8 +424,8 @@ fn send_recorded<'r>(
         let logger = (kept.logger.0 as usize).checked_sub(1);
         let known = logger.and_then(|index| loggers.get(index));
         let meta = kept.meta(known.map_or("", |known| known.logger.name()));
-        counts.routed.add(1);
-        counts.copies.add(to.len() as u64);
+        counts.routed.add_alone(1);
+        counts.copies.add_alone(to.len() as u64);
         for target in to {
             let stage = &routes.stages[*target];
             let guard = guards[*target].get_or_insert_with(|| stage.open());

@@ -88,6 +88,8 @@ pub struct BatchBuilder {
 
 #[derive(Debug, Default)]
 struct Dictionary {
+    /// What the entries of all sections have together.
+    entries: usize,
     sites: Section,
     loggers: Section,
     threads: Section,
@@ -108,15 +110,40 @@ struct Section {
 }
 
 impl Section {
-    /// Appends an entry and returns its reference.
-    fn add(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> u32 {
+    /// Appends an entry, counts its bytes, and returns its reference.
+    fn add(&mut self, entries: &mut usize, fill: impl FnOnce(&mut Vec<u8>)) -> u32 {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 4]);
         fill(&mut self.bytes);
         let len = (self.bytes.len() - start - 4) as u32;
         self.bytes[start..start + 4].copy_from_slice(&len.to_le_bytes());
+        *entries += 4 + len as usize;
         self.count += 1;
         self.count
+    }
+}
+
+/// How many bytes [`put_more`] appends.
+fn more_bytes(meta: &FrameMeta<'_>) -> usize {
+    let observed = meta.observed.map_or(0, |_| 8);
+    let origin = if meta.origin.has_details() {
+        4 + meta.origin.target.unwrap_or_default().len() + 5
+    } else {
+        0
+    };
+    observed + origin
+}
+
+/// Appends the sections that the batch writer itself makes.
+fn put_more(out: &mut Vec<u8>, meta: &FrameMeta<'_>) {
+    if let Some(observed) = meta.observed {
+        out.extend_from_slice(&observed.nanos().to_le_bytes());
+    }
+    if meta.origin.has_details() {
+        put_text(out, meta.origin.target.unwrap_or_default());
+        let class = meta.origin.class;
+        out.push(class.map_or(u8::MAX, crate::delivery::Class::code));
+        out.extend_from_slice(&meta.origin.attempts.to_le_bytes());
     }
 }
 
@@ -173,6 +200,7 @@ impl BatchBuilder {
     }
 
     /// Appends a record whose payload a logging thread wrote; returns the bytes that it added.
+    #[inline]
     pub fn push(&mut self, meta: &FrameMeta<'_>, payload: &[u8]) -> usize {
         let before = self.bytes();
         let site = match meta.call_site {
@@ -197,7 +225,10 @@ impl BatchBuilder {
             *dictionary
                 .foreign_sites
                 .entry(site.key())
-                .or_insert_with(|| dictionary.sites.add(|out| out.extend_from_slice(site.raw)))
+                .or_insert_with(|| {
+                    let add = |out: &mut Vec<u8>| out.extend_from_slice(site.raw);
+                    dictionary.sites.add(&mut dictionary.entries, add)
+                })
         });
         let logger = if record.flags() & flags::LOGGER != 0 {
             0
@@ -223,6 +254,7 @@ impl BatchBuilder {
         self.bytes() - before
     }
 
+    #[inline]
     fn frame(&mut self, meta: &FrameMeta<'_>, site: u32, logger: u32, thread: u32, payload: &[u8]) {
         let mut bits = meta.flags;
         if meta.observed.is_some() {
@@ -231,8 +263,11 @@ impl BatchBuilder {
         if meta.origin.has_details() {
             bits |= flags::ORIGIN;
         }
-        let start = self.out.len();
+        let has_more = bits & (flags::OBSERVED | flags::ORIGIN) != 0;
+        let more = if has_more { more_bytes(meta) } else { 0 };
+        let len = (FIXED_LEN + more + payload.len()) as u32;
         let mut fixed = [0; 4 + FIXED_LEN];
+        fixed[..4].copy_from_slice(&len.to_le_bytes());
         fixed[4..6].copy_from_slice(&bits.to_le_bytes());
         fixed[6] = meta.level.code();
         fixed[7] = meta.origin.kind as u8;
@@ -243,24 +278,12 @@ impl BatchBuilder {
         fixed[24..32].copy_from_slice(&meta.time.nanos().to_le_bytes());
         fixed[32..48].copy_from_slice(&meta.id.epoch.to_le_bytes());
         fixed[48..56].copy_from_slice(&meta.id.sequence.to_le_bytes());
-        self.out.reserve(fixed.len() + payload.len());
+        self.out.reserve(4 + len as usize);
         self.out.extend_from_slice(&fixed);
-        if let Some(observed) = meta.observed {
-            self.out.extend_from_slice(&observed.nanos().to_le_bytes());
-        }
-        if meta.origin.has_details() {
-            put_text(&mut self.out, meta.origin.target.unwrap_or_default());
-            let class = meta
-                .origin
-                .class
-                .map_or(u8::MAX, crate::delivery::Class::code);
-            self.out.push(class);
-            self.out
-                .extend_from_slice(&meta.origin.attempts.to_le_bytes());
+        if has_more {
+            put_more(&mut self.out, meta);
         }
         self.out.extend_from_slice(payload);
-        let len = (self.out.len() - start - 4) as u32;
-        self.out[start..start + 4].copy_from_slice(&len.to_le_bytes());
         self.count += 1;
     }
 
@@ -280,45 +303,60 @@ impl BatchBuilder {
 }
 
 impl Dictionary {
+    #[inline]
     fn bytes(&self) -> usize {
-        12 + self.sites.bytes.len() + self.loggers.bytes.len() + self.threads.bytes.len()
+        12 + self.entries
     }
 
+    #[inline]
     fn site(&mut self, epoch: u128, site: &CallSite) -> u32 {
+        match self.site_refs.get(site.id() as usize) {
+            Some(reference) if *reference != 0 => *reference,
+            _ => self.add_site(epoch, site),
+        }
+    }
+
+    #[cold]
+    fn add_site(&mut self, epoch: u128, site: &CallSite) -> u32 {
         let id = site.id() as usize;
         if self.site_refs.len() <= id {
             self.site_refs.resize(id + 1, 0);
         }
-        if self.site_refs[id] == 0 {
-            self.site_refs[id] = self.sites.add(|out| {
-                out.extend_from_slice(&epoch.to_le_bytes());
-                out.extend_from_slice(&site.id().to_le_bytes());
-                out.extend_from_slice(&site.arguments().to_le_bytes());
-                out.extend_from_slice(&site.line().to_le_bytes());
-                put_text(out, site.template());
-                put_text(out, site.module());
-                put_text(out, site.file());
-                site.keys().iter().for_each(|key| put_text(out, key));
-            });
-            self.foreign_sites
-                .insert((epoch, site.id()), self.site_refs[id]);
-        }
-        self.site_refs[id]
+        let reference = self.sites.add(&mut self.entries, |out| {
+            out.extend_from_slice(&epoch.to_le_bytes());
+            out.extend_from_slice(&site.id().to_le_bytes());
+            out.extend_from_slice(&site.arguments().to_le_bytes());
+            out.extend_from_slice(&site.line().to_le_bytes());
+            put_text(out, site.template());
+            put_text(out, site.module());
+            put_text(out, site.file());
+            site.keys().iter().for_each(|key| put_text(out, key));
+        });
+        self.site_refs[id] = reference;
+        self.foreign_sites.insert((epoch, site.id()), reference);
+        reference
     }
 
+    #[inline]
     fn logger(&mut self, id: u32, name: &str) -> u32 {
+        match self.logger_refs.get(id as usize) {
+            Some(reference) if *reference != 0 => *reference,
+            _ => self.add_logger(id, name),
+        }
+    }
+
+    #[cold]
+    fn add_logger(&mut self, id: u32, name: &str) -> u32 {
         let slot = id as usize;
         if self.logger_refs.len() <= slot {
             self.logger_refs.resize(slot + 1, 0);
         }
-        if self.logger_refs[slot] == 0 {
-            self.logger_refs[slot] = self
-                .loggers
-                .add(|out| out.extend_from_slice(name.as_bytes()));
-        }
+        let add = |out: &mut Vec<u8>| out.extend_from_slice(name.as_bytes());
+        self.logger_refs[slot] = self.loggers.add(&mut self.entries, add);
         self.logger_refs[slot]
     }
 
+    #[inline]
     fn thread(&mut self, thread: ThreadRef<'_>) -> u32 {
         if thread.id == 0 {
             return 0;
@@ -326,9 +364,13 @@ impl Dictionary {
         if self.last_thread.0 == thread.id {
             return self.last_thread.1;
         }
-        let threads = &mut self.threads;
+        self.other_thread(thread)
+    }
+
+    fn other_thread(&mut self, thread: ThreadRef<'_>) -> u32 {
+        let (threads, entries) = (&mut self.threads, &mut self.entries);
         let reference = *self.thread_refs.entry(thread.id).or_insert_with(|| {
-            threads.add(|out| {
+            threads.add(entries, |out| {
                 out.extend_from_slice(&u64::from(thread.id).to_le_bytes());
                 out.extend_from_slice(thread.name.as_bytes());
             })
@@ -341,18 +383,18 @@ impl Dictionary {
         if let Some(reference) = self.foreign_loggers.get(name) {
             return *reference;
         }
-        let reference = self
-            .loggers
-            .add(|out| out.extend_from_slice(name.as_bytes()));
+        let reference = self.loggers.add(&mut self.entries, |out| {
+            out.extend_from_slice(name.as_bytes());
+        });
         self.foreign_loggers.insert(name.to_owned(), reference);
         reference
     }
 
     fn foreign_thread(&mut self, id: u64, name: &str) -> u32 {
         let key = (id, name.to_owned());
-        let threads = &mut self.threads;
+        let (threads, entries) = (&mut self.threads, &mut self.entries);
         *self.foreign_threads.entry(key).or_insert_with(|| {
-            threads.add(|out| {
+            threads.add(entries, |out| {
                 out.extend_from_slice(&id.to_le_bytes());
                 out.extend_from_slice(name.as_bytes());
             })
@@ -370,6 +412,7 @@ impl Dictionary {
             section.bytes.clear();
             section.count = 0;
         }
+        self.entries = 0;
         self.site_refs.fill(0);
         self.logger_refs.fill(0);
         self.thread_refs.clear();

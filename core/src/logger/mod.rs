@@ -155,13 +155,13 @@ impl Logger {
         }
     }
 
-    /// Publishes what is encoded already.
-    fn publish(&self, header: EntryHeader, payload: &[u8]) {
+    /// Publishes what is encoded already, in the name of a caller that may have waited before.
+    fn publish(&self, header: EntryHeader, payload: &[u8], waited: bool) {
         if context::has_voice() {
             return self.feed_back(header, payload);
         }
         let level = Level::from_code(header.level).unwrap_or(Level::Critical);
-        if self.inner.gate.is_blocked() {
+        if !waited && self.inner.gate.is_blocked() {
             self.wait_for_room(level);
         }
         // What is dropped here has been counted there.
@@ -207,11 +207,18 @@ impl Logger {
 
     /// For values that have to be asked, and loggers whose name stands in the record.
     #[inline(never)]
-    fn emit_dynamic(&self, site: &'static CallSite, level: Level, bits: u16, values: &dyn Encode) {
+    fn emit_dynamic(
+        &self,
+        site: &'static CallSite,
+        level: Level,
+        bits: u16,
+        waited: bool,
+        values: &dyn Encode,
+    ) {
         let mut header = self.header(site.register(), level, bits);
         with_scratch(|scratch| {
             if self.encode(Some(site), &mut header, None, scratch, values) {
-                self.publish(header, scratch);
+                self.publish(header, scratch, waited);
             }
         });
     }
@@ -360,19 +367,23 @@ impl Emit for Logger {
     #[inline]
     fn emit<V: Values>(&self, site: &'static CallSite, level: Level, bits: u16, values: &V) {
         let intake: &Intake = &self.inner.shared.intake;
+        let mut waited = false;
         if let Some(len) = values.encoded_len()
             && len <= intake.max_record()
             && self.inner.id != 0
-            && !self.inner.gate.is_blocked()
             && context::is_plain()
         {
             let header = self.header(site.register(), level, bits);
+            if self.inner.gate.is_blocked() {
+                self.wait_for_room(level);
+                waited = true;
+            }
             if let Some(mut open) = intake.open(&header, len) {
                 values.put(&mut Room::new(open.payload()));
                 return open.publish();
             }
         }
-        self.emit_dynamic(site, level, bits, values);
+        self.emit_dynamic(site, level, bits, waited, values);
     }
 }
 

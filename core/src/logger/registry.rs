@@ -62,6 +62,12 @@ impl Registry {
         logger
     }
 
+    /// The logger with this id, from 1.
+    pub fn by_id(&self, id: u32) -> Option<Logger> {
+        let index = (id as usize).checked_sub(1)?;
+        self.table().by_id.get(index).cloned()
+    }
+
     /// The loggers given out since the first `known`: ids count from 1, so that the logger with id
     /// `n` is the one at `n - 1`.
     pub fn since(&self, known: usize) -> Vec<Logger> {

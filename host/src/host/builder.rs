@@ -282,6 +282,7 @@ impl HostBuilder {
             shape: Mutex::new(shape),
             commands: Mutex::default(),
             pressed: Mutex::default(),
+            full: 0.into(),
             secrets,
             reloading: tokio::sync::Mutex::new(()),
             reloads: Tally::new(self.on_reload),

@@ -15,7 +15,7 @@ use crate::config::TargetName;
 use crate::feedback::OwnRecord;
 use crate::in_process::InProcessMaker;
 use crate::masked::masked;
-use crate::stage::{NoRoom, Overflow, Reservation, Seat, Stage, StageSettings};
+use crate::stage::{NoRoom, Reservation, Seat, Stage, StageSettings};
 
 use super::Pipeline;
 
@@ -82,23 +82,22 @@ impl Backend for Pipeline {
     }
 
     fn wait_for_room(&self, logger: u32, level: Level) {
+        // Relaxed: a hint, which each stage looks at again. Between its mark and its bound a queue
+        // costs its callers no more than this.
+        if self.full.load(Ordering::Relaxed) == 0 {
+            return;
+        }
         self.intake.count_slow_path();
         // A thread that drives an async runtime must not sleep; the awaitable form waits there.
         if Handle::try_current().is_ok() {
             return;
         }
-        let loggers = self
-            .factory
-            .registry()
-            .since((logger as usize).saturating_sub(1));
-        let Some(logger) = loggers.first() else {
+        let Some(logger) = self.factory.registry().by_id(logger) else {
             return;
         };
         for stage in self.routes.get().stages_of(logger.name(), level) {
-            if let Overflow::Block(most) = stage.settings().overflow {
-                // Room, or its bound is over: the stage decides about the record either way.
-                drop(stage.reserve_blocking(1, 0, most));
-            }
+            // Room, or its bound is over: the stage decides about the record either way.
+            stage.wait_while_full();
         }
     }
 

@@ -1,5 +1,6 @@
 //! The pipeline, for those that are made before it and speak to it later.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
 use crate::stage::PressureSink;
@@ -45,6 +46,17 @@ impl PressureSink for Pressure {
             // Not here: the pump may be the caller, and holds the stage.
             let runtime = pipeline.runtime.clone();
             runtime.spawn(async move { pipeline.set_blocked() });
+        }
+    }
+
+    fn full(&self, _: &str, full: bool) {
+        if let Some(pipeline) = self.0.pipeline() {
+            // Relaxed: a caller that sees it late waits late, or finds that it need not.
+            if full {
+                pipeline.full.fetch_add(1, Ordering::Relaxed);
+            } else {
+                pipeline.full.fetch_sub(1, Ordering::Relaxed);
+            }
         }
     }
 }

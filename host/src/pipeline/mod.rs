@@ -2,7 +2,7 @@
 //! handles share.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -63,6 +63,8 @@ pub(crate) struct Pipeline {
     pub(crate) commands: Mutex<Vec<Command>>,
     /// Targets whose full queues ask callers to wait.
     pub(crate) pressed: Mutex<BTreeSet<String>>,
+    /// How many of those have no room at all.
+    pub(crate) full: AtomicUsize,
     /// What must not be shown, of this configuration and the one before it, whose instances may
     /// still speak.
     pub(crate) secrets: Mutex<Arc<Secrets>>,

@@ -181,6 +181,12 @@ impl Stage {
         self.shared.reserve_blocking(records, bytes, most)
     }
 
+    /// Waits on the calling thread while the queue is full and its policy is that callers wait, no
+    /// longer than that says. Not for threads of the pipeline.
+    pub(crate) fn wait_while_full(&self) {
+        self.shared.wait_while_full();
+    }
+
     /// Follows other settings and another chain from now on. What is queued stays queued.
     ///
     /// # Errors
@@ -359,6 +365,7 @@ impl Drop for LastWill {
             return;
         }
         state.abandon();
+        self.0.has_ended(&state);
         drop(state);
         self.0.room_freed();
         self.0.progress.notify_waiters();

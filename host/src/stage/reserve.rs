@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::overflow::Overflow;
 use super::shared::{FRAME_ROOM, Shared};
 
 /// What is reserved in one queue.
@@ -218,6 +219,37 @@ impl Shared {
                 return Ok(reservation);
             }
             freed.await;
+        }
+    }
+
+    /// Waits on the calling thread, as long as the policy says at most, while the queue is full and
+    /// its policy is that callers wait. Nothing is reserved: whoever comes first has the room.
+    pub(super) fn wait_while_full(self: &Arc<Self>) {
+        let mut end = None;
+        loop {
+            let seen = self.freed.count();
+            if !self.is_full() {
+                return;
+            }
+            let mut state = self.lock();
+            let most = match state.settings.overflow {
+                Overflow::Block(most) if !state.closed_to_routes() => most,
+                _ => return,
+            };
+            if state.has_room(self, 1, FRAME_ROOM) {
+                return;
+            }
+            // As in `try_reserve`.
+            state.seal();
+            drop(state);
+            self.work.notify_one();
+            let now = std::time::Instant::now();
+            let end = *end.get_or_insert_with(|| now.checked_add(most));
+            let left = end.map(|end| end.saturating_duration_since(now));
+            if left.is_some_and(|left| left.is_zero()) {
+                return;
+            }
+            self.freed.wait(seen, left);
         }
     }
 

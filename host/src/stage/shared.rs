@@ -8,7 +8,6 @@ use tokio::sync::Notify;
 use super::deadletter::DeadLetters;
 use super::event::{Event, EventKind, EventSink};
 use super::measures::{Measure, Meter};
-use super::overflow::Overflow;
 use super::receipt::{NoReceipts, ReceiptSink};
 use super::reserve::{Freed, Reserved};
 use super::settings::StageSettings;
@@ -26,6 +25,11 @@ pub(super) const FRAME_ROOM: usize = 96;
 pub trait PressureSink: Send + Sync {
     /// Whether callers of loggers that are routed to `target` should take the slow path.
     fn pressure(&self, target: &str, raised: bool);
+
+    /// Whether such a queue has no room at all: only then there is something to wait for.
+    fn full(&self, target: &str, full: bool) {
+        let _ = (target, full);
+    }
 }
 
 /// Who is told what a stage does.
@@ -70,6 +74,8 @@ pub(super) struct Shared {
     pub feeders: AtomicUsize,
     pub reserved: Reserved,
     pressed: AtomicBool,
+    /// Whether callers are to wait and there is no room for a record more, as of the last look.
+    full: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -85,6 +91,7 @@ impl Shared {
             feeders: AtomicUsize::new(0),
             reserved: Reserved::default(),
             pressed: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             state: Mutex::new(state),
         })
     }
@@ -112,17 +119,38 @@ impl Shared {
             return;
         };
         let before = self.pressed.load(Ordering::Relaxed);
-        let blocks = matches!(state.settings.overflow, Overflow::Block(_));
         let full = if before {
             !state.is_relaxed()
         } else {
             state.is_pressed()
         };
-        let now = blocks && full;
+        let now = state.blocks() && full;
         if now != before {
             self.pressed.store(now, Ordering::Relaxed);
             sink.pressure(&self.name, now);
         }
+        self.feel_full(state, sink.as_ref());
+    }
+
+    /// Says so when the queue becomes full, or is full no more. Under the lock, too.
+    fn feel_full(&self, state: &State, sink: &dyn PressureSink) {
+        let full = state.blocks() && !state.has_room(self, 1, FRAME_ROOM);
+        if full != self.full.load(Ordering::Relaxed) {
+            self.full.store(full, Ordering::Relaxed);
+            sink.full(&self.name, full);
+        }
+    }
+
+    /// The stage has ended, and nobody is to wait for it.
+    pub(super) fn has_ended(&self, state: &State) {
+        if let Some(sink) = &self.services.pressure {
+            self.feel_full(state, sink.as_ref());
+        }
+    }
+
+    /// Whether the queue was full at the last look. A hint: who waits looks again, under the lock.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
     }
 
     pub(super) fn measure(&self, measured: &[(Measure, f64)]) {

@@ -121,6 +121,11 @@ impl State {
         }
     }
 
+    /// Whether callers wait where there is no room.
+    pub(super) fn blocks(&self) -> bool {
+        matches!(self.settings.overflow, Overflow::Block(_)) && !self.closed_to_routes()
+    }
+
     /// Whether so much fits beside what is queued and reserved.
     pub(super) fn has_room(&self, shared: &Shared, records: usize, bytes: usize) -> bool {
         let have = self.row.queued as usize + shared.reserved.records();

@@ -178,6 +178,53 @@ async fn losses_are_told_once_with_their_number() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn callers_are_to_wait_when_there_is_no_room_and_not_at_the_high_mark() {
+    #[derive(Default)]
+    struct Full(Mutex<Vec<bool>>);
+    impl PressureSink for Full {
+        fn pressure(&self, _: &str, _: bool) {}
+
+        fn full(&self, target: &str, full: bool) {
+            assert_eq!(target, "t");
+            self.0.lock().unwrap().push(full);
+        }
+    }
+    let world = stuck();
+    let told = Arc::new(Full::default());
+    let services = Services {
+        pressure: Some(Arc::clone(&told) as Arc<dyn PressureSink>),
+        ..Services::default()
+    };
+    let stage = stage(
+        "t",
+        bounded(16, Overflow::Block(s(0))),
+        &world,
+        &[],
+        services,
+    );
+    accept(&stage, 1..=15);
+    stage.wait_while_full();
+    assert!(told.0.lock().unwrap().is_empty());
+    accept(&stage, [16]);
+    assert_eq!(*told.0.lock().unwrap(), [true]);
+    // Its bound is over at once.
+    stage.wait_while_full();
+    settle_down().await;
+    world.release();
+    pass(s(2)).await;
+    stage.wait_while_full();
+    assert_eq!(*told.0.lock().unwrap(), [true, false]);
+
+    world.script([Step::UntilReleased(Outcome::delivered())]);
+    accept(&stage, 17..=32);
+    assert_eq!(*told.0.lock().unwrap(), [true, false, true]);
+    // Nobody waits for a target that ends.
+    stage.begin_dispose(s(0));
+    pass(s(60)).await;
+    assert_eq!(*told.0.lock().unwrap(), [true, false, true, false]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn pressure_is_raised_at_the_high_mark_and_lowered_well_below_it() {
     #[derive(Default)]
     struct Bit(Mutex<Vec<bool>>);

@@ -251,9 +251,12 @@ fn file(times: u64) {
     assert_eq!(lines, times / 1000 * 1000);
 }
 
+/// In steps that make no difference to what is counted: a sum of so few fits into a byte, so that
+/// many are added at once.
 fn lines_of(path: &Path) -> u64 {
     let bytes = std::fs::read(path).expect("the file is there");
-    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+    let ends = |part: &[u8]| part.iter().map(|byte| u8::from(*byte == b'\n')).sum::<u8>();
+    bytes.chunks(255).map(|part| u64::from(ends(part))).sum()
 }
 
 /// Keeps the last batch that it got.
