@@ -58,9 +58,12 @@ fn main() {
     let runtime = Runtime::new().expect("a runtime");
     let (buffer, rendered) = prepare();
 
-    let run = |name: &str, brokers: &str| match lingers {
-        true => linger(name, brokers, records, &runtime, &buffer),
-        false => compare(name, brokers, records, &runtime, &buffer, &rendered),
+    let run = |name: &str, brokers: &str| {
+        if lingers {
+            linger(name, brokers, records, &runtime, &buffer);
+        } else {
+            compare(name, brokers, records, &runtime, &buffer, &rendered);
+        }
     };
     let mock = MockCluster::new(1).expect("a mock cluster");
     mock.create_topic(TOPIC, PARTITIONS, 1).expect("a topic");
@@ -302,7 +305,7 @@ impl Loop {
             unsafe {
                 let error = sys::rd_kafka_produceva(self.rk, parts.as_ptr(), parts.len());
                 assert!(error.is_null(), "a message is not taken");
-                if number % 1000 == 0 {
+                if number.is_multiple_of(1000) {
                     sys::rd_kafka_poll(self.rk, 0);
                 }
             }
