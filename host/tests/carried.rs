@@ -328,6 +328,14 @@ fn depth_errors_and_debug_texts_hide_nothing_from_the_rules() {
             "Payment { card_number: ***, note: Some(\"token=***\"), cvc: *** }"
         ))
     );
+    // The text of the error and its source, its copy under `cause`, and what the order has.
+    let numbers = host.metrics();
+    assert!(
+        numbers.redacted_by_name >= 9,
+        "{}",
+        numbers.redacted_by_name
+    );
+    assert_eq!(numbers.redacted_by_pattern, 2);
     host.dispose_blocking(LONG);
 }
 

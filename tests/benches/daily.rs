@@ -49,7 +49,7 @@ const PLAIN: Side = Side {
     arrives: |n| n,
 };
 
-const SIDES: [Side; 10] = [
+const SIDES: [Side; 13] = [
     PLAIN,
     Side {
         name: "plain again",
@@ -97,8 +97,23 @@ const SIDES: [Side; 10] = [
         ..PLAIN
     },
     Side {
-        name: "fields and redact",
+        name: "redact, idle",
+        section: "redact: { values: ['sk_live_\\w+'] }",
+        ..PLAIN
+    },
+    Side {
+        name: "fields and redact, idle",
         section: "fields: { service: shop, version: '1.2' }\nredact: {}",
+        ..PLAIN
+    },
+    Side {
+        name: "redact, a value masked",
+        section: "redact: { keys: [name] }",
+        ..PLAIN
+    },
+    Side {
+        name: "redact, a value hashed",
+        section: "redact: { keys: [name], with: hash, key: '${KEY}' }",
         ..PLAIN
     },
 ];
@@ -165,7 +180,8 @@ routes: [{{ logger: bench, to: app, {} }}]
 ",
         side.rule, side.section
     );
-    let spec = config::parse(&yaml, "bench.yaml", "/", &Env::empty())
+    let env = Env::of([("KEY", "a key of at least sixteen bytes")]);
+    let spec = config::parse(&yaml, "bench.yaml", "/", &env)
         .unwrap_or_else(|problems| panic!("{problems}"));
     let target = Counting::default();
     let builder = Host::builder().pipeline(spec).target("app", target.clone());

@@ -1,5 +1,5 @@
 //! What is hidden is seen nowhere: random records of random shapes, through every kind of target, the
-//! dead letters, a fallback, events and the account.
+//! dead letters, a fallback, the flight recorder, events and the account.
 //!
 //! Each secret has `zq` in it, and nothing else has.
 
@@ -13,7 +13,7 @@ use rolog_core::delivery::{Class, Failure, Outcome};
 use rolog_core::frame::Batch;
 use rolog_core::render::{JsonLine, LogfmtLine, PatternLine, TextLine, Zone};
 use rolog_core::value::{Encoder, OwnedError, OwnedValue};
-use rolog_core::{Level, LogTarget, Logger, context, info, warning};
+use rolog_core::{Level, LogTarget, Logger, context, critical, info, warning};
 use rolog_host::config::{self, Env};
 use rolog_host::dead_letters::LetterFile;
 use rolog_host::{Host, MemoryRecord};
@@ -36,7 +36,8 @@ targets:
   quotes: { plugin: in-process, flush: { max_retries: 0 } }
   falls: { plugin: in-process, flush: { max_retries: 0, fallback: rescue } }
 routes:
-  - to: [file, memory, all, quotes, falls]
+  - { level: info.., to: [file, memory, all, quotes, falls] }
+recorder: { level: debug, dump_on: critical }
 ";
 
 /// Every renderer's lines.
@@ -305,7 +306,13 @@ fn log(log: &Logger, draft: &Draft) {
             for (key, value) in &draft.fields {
                 values.key(key).owned(value);
             }
-            let record = log.record(Level::Error, message).arg(message);
+            // Some are kept by the recorder until the end.
+            let level = if draft.call == 8 {
+                Level::Debug
+            } else {
+                Level::Error
+            };
+            let record = log.record(level, message).arg(message);
             let record = record.error(&Told(format!("{message} secret={secret}")));
             record.encoded_fields(&pairs).unwrap().send();
         }
@@ -327,6 +334,8 @@ proptest! {
         for draft in &drafts {
             log(&logger, draft);
         }
+        critical!(logger, "what was kept goes out");
+        let drafts = [&drafts[..], &drafts[..1]].concat();
         prop_assert_eq!(host.flush_blocking(DEADLINE), 0);
         let memory = host.memory("memory").unwrap().take();
         let rescued = host.memory("rescue").unwrap().take();

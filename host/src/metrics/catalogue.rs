@@ -278,6 +278,17 @@ pub static CATALOGUE: &[Metric] = &[
             }
         }),
     },
+    Metric {
+        name: "rolog_values_redacted_total",
+        help: "Values that were hidden before they left, by what hid them: a name or a pattern.",
+        kind: Counter,
+        unit: Unit::Count,
+        labels: &["by"],
+        source: Source::Each(|s, put| {
+            put("name", s.redacted_by_name as f64);
+            put("pattern", s.redacted_by_pattern as f64);
+        }),
+    },
     source(
         "rolog_dead_letters_discarded_total",
         "Dead letters that were discarded to stay within the bound on their file.",

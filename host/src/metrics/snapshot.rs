@@ -28,4 +28,8 @@ pub struct Snapshot {
     pub recorder_dumped: u64,
     /// Dead letters that were discarded to stay within their bound.
     pub dead_letters_discarded: u64,
+    /// Values that were hidden because of a name.
+    pub redacted_by_name: u64,
+    /// Values that were hidden because of a pattern.
+    pub redacted_by_pattern: u64,
 }

@@ -42,6 +42,7 @@ fn snapshot(stages: &[Stage]) -> Snapshot {
         },
         targets: stages.iter().map(Stage::snapshot).collect(),
         dead_letters_discarded: 3,
+        redacted_by_name: 5,
         ..Snapshot::default()
     }
 }
@@ -93,6 +94,7 @@ async fn the_page_has_every_series_with_its_number() {
         "rolog_records_emitted_total 8",
         "rolog_records_dropped_total{reason=\"ring\"} 2",
         "rolog_dead_letters_discarded_total 3",
+        "rolog_values_redacted_total{by=\"name\"} 5",
         "rolog_target_accepted_records_total{target=\"app\"} 6",
         "rolog_target_fell_back_records_total{target=\"app\"} 6",
         "rolog_target_failures_total{target=\"app\",class=\"connection\"} 5",

@@ -328,6 +328,8 @@ impl Pipeline {
             recorder_bytes: self.counts.keeping.recorded().1,
             recorder_dumped: self.counts.keeping.dumped.get(),
             dead_letters_discarded: self.outlets.letters().discarded(),
+            redacted_by_name: self.counts.hidden_by_name.get(),
+            redacted_by_pattern: self.counts.hidden_by_pattern.get(),
         }
     }
 

@@ -27,6 +27,27 @@ fn a_good_pipeline_is_ready_to_run() {
 }
 
 #[test]
+fn what_is_hidden_is_shown_on_request() {
+    let place = Place::new();
+    place.file("pipeline.yaml", GOOD);
+    let off = place.run(["check", "--redacted"], "");
+    assert_eq!(off.code, Some(0), "{off:?}");
+    assert!(off.stdout.ends_with("redact: off, nothing is hidden\n"));
+    let redact = "redact: { keys: [iban], except: [page_token], values: ['sk_\\w+'] }\n";
+    place.file("pipeline.yaml", &format!("{GOOD}{redact}"));
+    let on = place.run(["check", "--redacted"], "");
+    assert_eq!(on.code, Some(0), "{on:?}");
+    for line in [
+        "hidden by default: *password, *passwd, ",
+        "hidden: iban\n",
+        "not hidden: page_token\n",
+        "hidden in texts: sk_\\w+\n",
+    ] {
+        assert!(on.stdout.contains(line), "{}", on.stdout);
+    }
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_at_once_each_at_its_place() {
     let place = Place::new();
     place.file(

@@ -204,6 +204,16 @@ fn a_logger_is_explained_from_the_file_and_from_a_service() {
     );
     assert_eq!(below.code, Some(1), "{below:?}");
     said(&below, &["not recorded, below the logger's level"]);
+    let id = "00000000000000000000000000000007-0000000000000001";
+    let record = place.run(["explain", "--record", id, "--control", "rolog.sock"], "");
+    assert_eq!(record.code, Some(1), "{record:?}");
+    said(&record, &["not known: another process made it"]);
+    let nowhere = place.run(["explain", "--record", id], "");
+    assert_eq!(nowhere.code, Some(2), "{nowhere:?}");
+    let no_id = place.run(["explain", "--record", "x", "--control", "rolog.sock"], "");
+    assert_eq!(no_id.code, Some(2), "{no_id:?}");
+    let no_level = place.run(["explain", "shop.db"], "");
+    assert_eq!(no_level.code, Some(2), "{no_level:?}");
     let wrong = place.run(["explain", "shop.db", "loud"], "");
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
     drop(host);
