@@ -211,31 +211,23 @@ impl Routing {
         Some(index)
     }
 
+    /// The payload with the names of its backtrace, which are written into `out`, if it has one.
+    #[cfg(feature = "backtrace")]
+    fn with_names<'p>(&mut self, payload: &'p [u8], bits: u16, out: &'p mut Vec<u8>) -> &'p [u8] {
+        let max = self.pipeline.intake.max_record();
+        let named = bits & flags::BACKTRACE != 0 && self.symbols.resolve(payload, bits, max, out);
+        if named { out } else { payload }
+    }
+
     fn route<'r>(&mut self, entry: &Entry<'_>, routes: &'r Routes, guards: &mut Guards<'r>) {
         let header = &entry.header;
-        let mut payload = entry.payload;
         let now = Timestamp::from_nanos(self.clock.utc(header.ticks));
         let level = Level::from_code(header.level).unwrap_or(Level::Critical);
-        // A time of the record's own stands before everything else; the frame has its own place.
-        let mut times = (now, None);
-        if header.flags & flags::OBSERVED != 0
-            && let Some((own, rest)) = payload.split_first_chunk()
-        {
-            times = (Timestamp::from_nanos(i64::from_le_bytes(*own)), Some(now));
-            payload = rest;
-        }
+        let (times, payload) = own_time(header.flags, entry.payload, now);
         #[cfg(feature = "backtrace")]
         let mut with_names = Vec::new();
         #[cfg(feature = "backtrace")]
-        if header.flags & flags::BACKTRACE != 0 {
-            let max = self.pipeline.intake.max_record();
-            if self
-                .symbols
-                .resolve(payload, header.flags, max, &mut with_names)
-            {
-                payload = &with_names;
-            }
-        }
+        let payload = self.with_names(payload, header.flags, &mut with_names);
         let known = self.known(header.logger);
         let call_site = self.site(header.call_site);
         let id = self.next_id();
@@ -407,6 +399,18 @@ impl Routing {
             let guard = guards[target].get_or_insert_with(|| stage.open());
             append(guard, stage, &meta, payload, 0, &mut []);
         }
+    }
+}
+
+/// When the record was made, and read where it comes from elsewhere; and its payload. A time of its own
+/// stands before everything else, and the frame has its own place for it.
+fn own_time(bits: u16, payload: &[u8], now: Timestamp) -> ((Timestamp, Option<Timestamp>), &[u8]) {
+    match payload.split_first_chunk() {
+        Some((own, rest)) if bits & flags::OBSERVED != 0 => {
+            let own = Timestamp::from_nanos(i64::from_le_bytes(*own));
+            ((own, Some(now)), rest)
+        }
+        _ => ((now, None), payload),
     }
 }
 

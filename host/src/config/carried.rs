@@ -264,13 +264,8 @@ impl Default for RedactSpec {
 impl RedactSpec {
     /// The rules, ready to be used.
     pub(crate) fn compile(&self) -> Redactor {
-        let defaults: Vec<KeyPattern> = match self.defaults {
-            true => DEFAULT_NAMES
-                .iter()
-                .filter_map(|name| name.parse().ok())
-                .collect(),
-            false => Vec::new(),
-        };
+        let defaults = DEFAULT_NAMES.iter().filter(|_| self.defaults);
+        let defaults: Vec<KeyPattern> = defaults.filter_map(|name| name.parse().ok()).collect();
         let cover = match (&self.with, &self.key) {
             (Covering::Hash, Some(key)) => Cover::hash(key.0.as_bytes()),
             // A hash without a key has been refused.

@@ -148,9 +148,10 @@ impl<'p> Payload<'p> {
         }
         for index in 0..self.site.hidden.len() {
             if let Some(value) = raw::take(&mut rest) {
-                let hidden = match index < self.site.arguments {
-                    true => hides_argument(index),
-                    false => self.site.hidden[index],
+                let hidden = if index < self.site.arguments {
+                    hides_argument(index)
+                } else {
+                    self.site.hidden[index]
                 };
                 pen.value_or_cover(&value, hidden);
             }

@@ -160,10 +160,10 @@ impl fmt::Display for Queued {
                 left.as_secs_f64()
             )?,
             QueueStep::Settling => {
-                f.write_str("being delivered by an attempt that has to settle")?
+                f.write_str("being delivered by an attempt that has to settle")?;
             }
             QueueStep::Leaving => {
-                f.write_str("given up, on its way to a fallback or the dead letters")?
+                f.write_str("given up, on its way to a fallback or the dead letters")?;
             }
         }
         let (batch, age) = (self.batch, self.age.as_secs_f64());

@@ -249,9 +249,7 @@ impl HostBuilder {
             pressure: Some(Arc::new(Pressure(link.clone()))),
         };
         let epoch = random_epoch();
-        let traits = prepared.iter();
-        let traits = traits.map(|(name, target)| (name.clone(), Traits::of(target)));
-        let traits = traits.collect();
+        let traits = Traits::of_each(&prepared);
         catalog.show(memories(&prepared));
         let dress = Dress::of(&spec);
         catalog.hidden.set(Dress::redactor(dress.as_ref()));
@@ -259,10 +257,7 @@ impl HostBuilder {
         let min_level = self.min_level.unwrap_or(LoggerFactory::default_min_level());
         let files = FileSource::files_of(&spec);
         let secrets = Mutex::new(Arc::clone(spec.secrets()));
-        let cause = match instead_of {
-            Some(_) => Cause::LastGood,
-            None => Cause::Start,
-        };
+        let cause = cause(instead_of.as_ref());
         let astray = Recent::new(spec.explain().drops.get());
         let shape = Shape::new(spec, dress, cause, min_level, stages, traits);
         let pipeline = Arc::new_cyclic(|this: &Weak<Pipeline>| Pipeline {
@@ -368,6 +363,14 @@ fn start_runtime() -> Result<(tokio::runtime::Handle, Background), Error> {
         .build()
         .map_err(|error| Error::system("the pipeline's runtime", error))?;
     Ok((runtime.handle().clone(), Background(Some(runtime))))
+}
+
+/// Why the first generation came to be.
+fn cause(instead_of: Option<&Problems>) -> Cause {
+    match instead_of {
+        Some(_) => Cause::LastGood,
+        None => Cause::Start,
+    }
 }
 
 /// Keeps the file that runs as the last good one, or says that it is the last good one that runs.

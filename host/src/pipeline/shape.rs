@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rolog_core::{Level, Threshold};
 
-use crate::catalog::Prepared;
+use crate::catalog::{Prepared, PreparedTargets};
 use crate::config::{PipelineSpec, TargetName};
 use crate::dress::Dress;
 use crate::levels::RunTimeLevels;
@@ -63,6 +63,12 @@ impl Traits {
             preferred: prepared.maker.preferred_batch(),
             library: prepared.library.clone(),
         }
+    }
+
+    pub(crate) fn of_each(prepared: &PreparedTargets) -> BTreeMap<TargetName, Self> {
+        let each = prepared.iter();
+        each.map(|(name, target)| (name.clone(), Traits::of(target)))
+            .collect()
     }
 }
 

@@ -51,7 +51,7 @@ fn name_and_value(text: &[u8], at: usize) -> Option<(&[u8], usize)> {
     if text[at] == b':' && (before.ends_with(b":") || after.starts_with(b":")) {
         return None;
     }
-    while let [b'=' | b'>', rest @ ..] | [b' ' | b'\t', rest @ ..] = after {
+    while let [b'=' | b'>' | b' ' | b'\t', rest @ ..] = after {
         after = rest;
     }
     let mut name = before.trim_ascii_end();
@@ -157,12 +157,13 @@ fn word(text: &[u8], start: usize) -> usize {
     for (index, byte) in text.iter().enumerate().skip(start) {
         let so_far = &text[start..index];
         match byte {
-            b',' | b';' | b'&' | b')' | b']' | b'}' | b'<' | b'>' => return index,
             b'(' | b'[' | b'{' => return closing_bracket(text, index),
             b'"' | b'\'' if is_prefix(so_far) => {
                 return (closing_quote(text, index + 1, *byte, 0) + 1).min(text.len());
             }
-            b'"' | b'\'' | b'`' => return index,
+            b'"' | b'\'' | b'`' | b',' | b';' | b'&' | b')' | b']' | b'}' | b'<' | b'>' => {
+                return index;
+            }
             b'\\' if matches!(text.get(index + 1), Some(b'"' | b'\'')) => return index,
             byte if byte.is_ascii_whitespace() => return beyond(text, so_far, index),
             _ => {}
@@ -178,6 +179,8 @@ fn is_prefix(word: &[u8]) -> bool {
 
 /// Where the value goes on behind a word that ends with the space at `space`.
 fn beyond(text: &[u8], word_before: &[u8], space: usize) -> usize {
+    /// What stands before one more word.
+    const TOKENS: [&[u8]; 5] = [b"bearer", b"basic", b"token", b"negotiate", b"apikey"];
     let line = memchr::memchr(b'\n', &text[space..]).map_or(text.len(), |len| space + len);
     let gap = text[space..line]
         .iter()
@@ -185,7 +188,6 @@ fn beyond(text: &[u8], word_before: &[u8], space: usize) -> usize {
         .count();
     let next = space + gap;
     let is = |scheme: &&[u8]| word_before.eq_ignore_ascii_case(scheme);
-    const TOKENS: [&[u8]; 5] = [b"bearer", b"basic", b"token", b"negotiate", b"apikey"];
     if word_before.eq_ignore_ascii_case(b"digest")
         || ends_with_ignoring_case(word_before, b"sha256")
     {
