@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::keep::KeepCounts;
-use crate::stage::TargetRow;
+use crate::stage::{Suppression, TargetRow};
 
 /// What the pump counts. Relaxed: one writer, and readers that want exact numbers come at a barrier.
 #[derive(Debug, Default)]
@@ -32,6 +32,18 @@ pub(crate) struct PumpCounts {
     pub(crate) hidden_by_pattern: Count,
     /// What rules and the flight recorder did.
     pub(crate) keeping: KeepCounts,
+}
+
+impl PumpCounts {
+    /// A record that is routed to so many targets; `held`: what holds it back from all of them.
+    pub(crate) fn count(&self, targets: usize, held: Option<Suppression>) {
+        self.copies.add_alone(targets as u64);
+        match held {
+            Some(reason) => self.keeping.suppress(reason),
+            None if targets == 0 => self.unrouted.add_alone(1),
+            None => self.routed.add_alone(1),
+        }
+    }
 }
 
 /// A counter.

@@ -266,16 +266,11 @@ impl Routing {
                 payload,
                 ticks: header.ticks,
             };
-            if self.keeper.record(keeping, &seen, &counts.keeping) {
+            let Some(dump) = self.keeper.decide(keeping, &seen, &counts.keeping) else {
                 if header.slot != 0 {
                     drop(self.pipeline.slots.routed(header.slot, 0));
                 }
                 return;
-            }
-            let dump = if self.keeper.look(keeping, &seen) {
-                self.keeper.dump(keeping, &seen, &counts.keeping)
-            } else {
-                Vec::new()
             };
             held = self.keeper.held();
             if !dump.is_empty() {
@@ -284,16 +279,10 @@ impl Routing {
                 send_recorded(&dump, &to, &self.loggers, routes, guards, counts);
             }
         }
-        if let Some(reason) = all_held(held) {
-            counts.keeping.suppress(reason);
-            counts.copies.add_alone(targets.len() as u64);
-        } else if targets.is_empty() {
-            counts.unrouted.add_alone(1);
+        if targets.is_empty() {
             self.pipeline.not_routed(id, NO_ROUTE);
-        } else {
-            counts.routed.add_alone(1);
-            counts.copies.add_alone(targets.len() as u64);
         }
+        counts.count(targets.len(), all_held(held));
         let (mut room, tells) = match header.slot {
             0 => (Vec::new(), false),
             slot => self.pipeline.slots.routed(slot, targets.len()),

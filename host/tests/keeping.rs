@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails to unwrap has failed")]
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -523,11 +524,11 @@ routes:
         for (first, second, last, to) in &rules {
             let second = if first.split(':').next() == second.split(':').next() { "" } else { second };
             let to = ["[a]", "[b]", "[a, b]"][usize::from(*to) - 1];
-            yaml += &format!("  - {{ to: {to}, final: {last}{first}{second} }}\n");
+            writeln!(yaml, "  - {{ to: {to}, final: {last}{first}{second} }}").unwrap();
         }
         if let Some((keep, by_field)) = recorder {
             let by = if by_field { "field:n" } else { "thread" };
-            yaml += &format!("recorder: {{ keep: {keep}, max_bytes: 64KiB, by: '{by}' }}\n");
+            writeln!(yaml, "recorder: {{ keep: {keep}, max_bytes: 64KiB, by: '{by}' }}").unwrap();
         }
         let host = start(&yaml);
         let loggers = ["x", "y", "z"].map(|name| host.factory().get_logger(name));

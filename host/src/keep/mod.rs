@@ -162,8 +162,26 @@ impl Keeper {
         Some(Instant::now() + Duration::from_nanos(nanos) + Duration::from_millis(1))
     }
 
+    /// What is to be sent before the record; `None`: it is kept, and nothing is sent. What holds it
+    /// back is in [`held`](Self::held).
+    pub(crate) fn decide(
+        &mut self,
+        keeping: &Keeping,
+        seen: &Seen<'_>,
+        counts: &KeepCounts,
+    ) -> Option<Vec<Kept>> {
+        if self.record(keeping, seen, counts) {
+            return None;
+        }
+        Some(if self.look(keeping, seen) {
+            self.dump(keeping, seen, counts)
+        } else {
+            Vec::new()
+        })
+    }
+
     /// Decides for each target that the record is routed to; says whether it goes to any.
-    pub(crate) fn look(&mut self, keeping: &Keeping, seen: &Seen<'_>) -> bool {
+    fn look(&mut self, keeping: &Keeping, seen: &Seen<'_>) -> bool {
         self.held.clear();
         let asked = &keeping.rules[seen.meta.level.index()];
         for (at, rule) in asked.iter().enumerate() {
@@ -193,12 +211,7 @@ impl Keeper {
     }
 
     /// Keeps a record that no target takes; says whether it did.
-    pub(crate) fn record(
-        &mut self,
-        keeping: &Keeping,
-        seen: &Seen<'_>,
-        counts: &KeepCounts,
-    ) -> bool {
+    fn record(&mut self, keeping: &Keeping, seen: &Seen<'_>, counts: &KeepCounts) -> bool {
         let Some(recorder) = &mut self.recorder else {
             return false;
         };
@@ -212,12 +225,7 @@ impl Keeper {
     }
 
     /// What is to be sent before this record, oldest first.
-    pub(crate) fn dump(
-        &mut self,
-        keeping: &Keeping,
-        seen: &Seen<'_>,
-        counts: &KeepCounts,
-    ) -> Vec<Kept> {
+    fn dump(&mut self, keeping: &Keeping, seen: &Seen<'_>, counts: &KeepCounts) -> Vec<Kept> {
         let Some(recorder) = &mut self.recorder else {
             return Vec::new();
         };

@@ -63,7 +63,7 @@ fn without_a_pipeline_the_records_are_shown() {
 fn what_the_rules_of_a_route_hold_back_is_in_the_account_and_no_loss() {
     let place = Place::new();
     let route = "to: [out], limit: { rate: 2, per: 1h, by: logger }";
-    place.file("p.yaml", &JSON.replace("to: [out]", route));
+    place.file("p.yaml", JSON.replace("to: [out]", route));
     let input = "{\"msg\":\"same\",\"logger\":\"a\"}\n".repeat(5);
     let run = place.run(["run", "-c", "p.yaml"], &input);
     assert_eq!(run.code, Some(0), "{run:?}");
