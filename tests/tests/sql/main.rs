@@ -10,4 +10,5 @@ mod mariadb;
 mod mariadb_faults;
 mod postgres;
 mod postgres_faults;
+mod readers;
 mod sqlite;

@@ -170,7 +170,7 @@ async fn a_table_that_changes_under_way_is_followed_or_held_with_a_precise_messa
 }
 
 #[tokio::test]
-async fn the_queries_of_the_documentation_work_and_old_rows_are_deleted() {
+async fn old_rows_are_deleted_and_new_ones_stay() {
     let Some(database) = Database::new() else {
         return;
     };
@@ -179,17 +179,8 @@ async fn the_queries_of_the_documentation_work_and_old_rows_are_deleted() {
     for _ in 0..2500 {
         records.add_at(rolog_core::value::Timestamp::from_nanos(0), "old", |_| {});
     }
-    records.add_at(rolog_core::value::Timestamp::now(), "late", |fields| {
-        fields.key("order").u64(42);
-    });
+    records.add_at(rolog_core::value::Timestamp::now(), "late", |_| {});
     assert!(deliver(&target, &records.batch()).await.is_delivered());
-    let readme = include_str!("../../../plugins/sql/README.md");
-    let block = readme.split("```sql mysql\n").nth(1).unwrap();
-    let answer = database.sql(block.split("```").next().unwrap());
-    assert!(
-        answer.contains("shop.db\t1") && answer.contains("late"),
-        "{answer}"
-    );
     target.activate().await.unwrap();
     until("only the new row is left", || {
         database.sql("select count(*), max(message) from logs") == "1\tlate"

@@ -288,25 +288,6 @@ async fn old_rows_are_deleted_and_new_ones_stay() {
     assert_eq!(database.sql(index), "1");
 }
 
-#[tokio::test]
-async fn the_queries_of_the_documentation_work() {
-    let Some(database) = Database::new() else {
-        return;
-    };
-    let target = target(database.config(json!({}))).await;
-    let mut records = Records::default();
-    records.add_at(rolog_core::value::Timestamp::now(), "late", |fields| {
-        fields.key("order").u64(42);
-    });
-    assert!(deliver(&target, &records.batch()).await.is_delivered());
-    let readme = include_str!("../../../plugins/sql/README.md");
-    let block = readme.split("```sql postgresql\n").nth(1).unwrap();
-    let queries = block.split("```").next().unwrap();
-    let answer = database.sql(queries);
-    assert!(answer.contains("shop.db|1"), "{answer}");
-    assert!(answer.contains("late"), "{answer}");
-}
-
 #[test]
 fn postgresql_is_conformant() {
     let Some(_server) = server() else {
