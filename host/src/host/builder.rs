@@ -226,12 +226,7 @@ impl HostBuilder {
             instead_of,
         } = first;
         let mut warnings = warnings(&spec, &prepared, instead_of.as_ref());
-        if spec.clock() == ClockKind::Coarse && !rolog_core::clock::use_coarse() {
-            let what =
-                "this process stamps its calls by another clock already, or has no coarse one";
-            let path = SettingPath::root().key("clock");
-            warnings.push(spec.problem_at(path, what).warning());
-        }
+        warnings.extend(choose_clock(&spec));
         let intake = Intake::new(spec.intake_config())
             .map_err(|error| Error::system("the rings", std::io::Error::other(error)))?;
         let (handle, mut runtime) = start_runtime()?;
@@ -433,6 +428,16 @@ fn loader_settings(versions: Option<usize>) -> LoaderSettings {
         most_versions: versions.unwrap_or(defaults.most_versions),
         ..defaults
     }
+}
+
+/// Before the first call is stamped; what is wrong when it comes too late.
+fn choose_clock(spec: &PipelineSpec) -> Option<Problem> {
+    if spec.clock() == ClockKind::Exact || rolog_core::clock::use_coarse() {
+        return None;
+    }
+    let what = "this process stamps its calls by another clock already, or has no coarse one";
+    let path = SettingPath::root().key("clock");
+    Some(spec.problem_at(path, what).warning())
 }
 
 fn warnings(
