@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rolog_core::{Level, LevelRange, Threshold};
 
-use super::carried::{FieldValue, RedactSpec};
+use super::fields::FieldValue;
 use super::keeping::{LimitSpec, RecorderSpec, RepeatSpec, RouteRules, SampleSpec};
 use super::names::{PluginName, TargetName};
 use super::outlets::{DeadLettersSpec, ExplainSpec, MetricsSpec};
@@ -13,6 +13,7 @@ use super::path::SettingPath;
 use super::places::Places;
 use super::problem::{Problem, Problems, nearest, quoted};
 use super::recovery::OrOff;
+use super::redact::RedactSpec;
 use super::secrets::Secrets;
 use super::sections::{Draft, RouteDraft, TargetDraft};
 use super::settings::LEVELS;

@@ -33,9 +33,8 @@ pub(crate) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
     checker
         .problems
         .extend(super::coherence::check(draft, places));
-    checker
-        .problems
-        .extend(super::carried::check(draft, places));
+    checker.problems.extend(super::fields::check(draft, places));
+    checker.problems.extend(super::redact::check(draft, places));
     // A target that seems unused may only be misspelt elsewhere.
     if !checker.problems.iter().any(Problem::is_error) {
         checker.unused();

@@ -18,10 +18,10 @@
 
 mod amount;
 mod builder;
-mod carried;
 mod checks;
 mod coherence;
 mod digest;
+mod fields;
 mod keeping;
 mod marks;
 mod names;
@@ -32,6 +32,7 @@ mod policy;
 mod problem;
 mod read;
 mod recovery;
+mod redact;
 mod secrets;
 mod sections;
 mod settings;
@@ -53,11 +54,8 @@ use std::sync::Arc;
 
 pub use amount::{Count, OutOfBounds, Size, Time};
 pub use builder::{PipelineBuilder, Route, Target};
-pub use carried::{
-    Covering, FieldValue, FieldsSpec, HashKey, MAX_FIELDS, MAX_PATTERNS, MAX_REPLACEMENT,
-    MIN_HASH_KEY, RedactSpec, Replacement, ValuePattern,
-};
 pub use digest::{Digest, PipelineDiff, TargetChange, TargetDigest};
+pub use fields::{FieldValue, FieldsSpec, MAX_FIELDS};
 pub use keeping::{
     CountedBy, KeptBytes, KeptRecords, LimitSpec, Passing, Per, Rate, RecordedBy, RecorderSpec,
     RepeatSpec, RouteRules, Sameness, SampleSpec, Silence,
@@ -71,6 +69,10 @@ pub use problem::{Place, Problem, Problems, Severity};
 pub use recovery::{
     BreakerSpec, GiveUpAfter, Grace, HoldSpec, InARow, Jitter, MaxDelay, MaxProbe, OrOff, Probe,
     RetryKind, RetrySpec, Share,
+};
+pub use redact::{
+    Covering, HashKey, MAX_PATTERNS, MAX_REPLACEMENT, MIN_HASH_KEY, RedactSpec, Replacement,
+    ValuePattern,
 };
 pub use secrets::{MIN_SECRET, Secrets};
 pub use source::MAX_FILE;

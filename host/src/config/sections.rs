@@ -8,13 +8,14 @@ use std::path::PathBuf;
 
 use rolog_core::{Level, LevelRange, Threshold};
 
-use super::carried::{FieldsSpec, RedactSpec};
+use super::fields::FieldsSpec;
 use super::keeping::{RecorderSpec, RouteRules};
 use super::names::{PluginName, TargetName};
 use super::outlets::{DeadLettersDraft, ExplainSpec, MetricsSpec};
 use super::problem::quoted;
 use super::read::{Cursor, Keys, Section, Setting};
 use super::recovery::{OrOff, retry_keys};
+use super::redact::RedactSpec;
 use super::spec::{
     ClockKind, DEFAULT_MAX_RECORD, FlushSpec, LevelRule, MaxRecord, QueueSpec, RingsSpec, VERSION,
 };

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use rolog_core::{Level, LevelRange, Threshold};
 
 use super::amount::{Count, Size, Time};
-use super::carried::{FieldsSpec, RedactSpec};
+use super::fields::FieldsSpec;
 use super::keeping::{RecorderSpec, RouteRules};
 use super::names::{PluginName, TargetName};
 use super::outlets::{DeadLettersSpec, ExplainSpec, MetricsSpec};
 use super::places::Places;
 use super::problem::Problem;
 use super::recovery::{BreakerSpec, Grace, HoldSpec, InARow, OrOff, RetrySpec};
+use super::redact::RedactSpec;
 use super::secrets::Secrets;
 use crate::pattern::LoggerGlob;
 

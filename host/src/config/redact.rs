@@ -1,4 +1,4 @@
-//! What records carry beside what was logged: `fields` and `redact`.
+//! What is hidden before anything leaves the process: `redact`.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -14,13 +14,8 @@ use super::problem::{Problem, quoted};
 use super::read::{Cursor, Keys, Section, Setting};
 use super::recovery::OrOff;
 use super::sections::Draft;
-use super::tree::ItemKind;
-use super::units::ShowSize;
-use crate::dress::Fields;
 use crate::redact::{Cover, DEFAULT_NAMES, KeyPattern, Names, Patterns, Redactor};
 
-/// How many fields all records can get.
-pub const MAX_FIELDS: usize = 64;
 /// How many patterns of keys, and how many of values, a pipeline can have.
 pub const MAX_PATTERNS: usize = 1000;
 /// The shortest key for hashes, in bytes: a shorter one could be guessed, and values with it.
@@ -28,120 +23,8 @@ pub const MIN_HASH_KEY: usize = 16;
 /// The longest text in the place of what is hidden, in bytes.
 pub const MAX_REPLACEMENT: usize = 64;
 
-/// The longest name of a field, in bytes.
-const MAX_FIELD_NAME: usize = 200;
 /// What a pattern may take when it is compiled, in bytes.
 const MAX_COMPILED: usize = 1024 * 1024;
-
-/// The value of a field.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum FieldValue {
-    /// A truth value.
-    Bool(bool),
-    /// A number.
-    Number(serde_json::Number),
-    /// Text.
-    Text(String),
-}
-
-impl From<bool> for FieldValue {
-    fn from(value: bool) -> Self {
-        FieldValue::Bool(value)
-    }
-}
-
-impl From<&str> for FieldValue {
-    fn from(text: &str) -> Self {
-        FieldValue::Text(text.to_owned())
-    }
-}
-
-impl From<String> for FieldValue {
-    fn from(text: String) -> Self {
-        FieldValue::Text(text)
-    }
-}
-
-impl From<i64> for FieldValue {
-    fn from(number: i64) -> Self {
-        FieldValue::Number(number.into())
-    }
-}
-
-/// Fields that every record gets, in their order. A record's own field of the same name stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct FieldsSpec(Vec<(String, FieldValue)>);
-
-impl FieldsSpec {
-    /// Each field with its value.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &FieldValue)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value))
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// # Errors
-    /// A name that cannot be one, or one too many.
-    pub(super) fn add(&mut self, key: &str, value: FieldValue) -> Result<(), String> {
-        if key.is_empty() || key.len() > MAX_FIELD_NAME || key.contains(char::is_control) {
-            return Err(format!("{} is no name of a field", quoted(key)));
-        }
-        if self.0.iter().any(|(known, _)| known == key) {
-            return Err(format!("{} is there already", quoted(key)));
-        }
-        if self.0.len() == MAX_FIELDS {
-            return Err(format!("there are more than {MAX_FIELDS} fields"));
-        }
-        self.0.push((key.to_owned(), value));
-        Ok(())
-    }
-}
-
-impl Setting for FieldsSpec {
-    fn expected() -> String {
-        format!("a map of at most {MAX_FIELDS} names, each with text, a number, true or false")
-    }
-
-    fn read(cursor: &Cursor<'_>) -> Option<Self> {
-        let mut fields = FieldsSpec::default();
-        for entry in cursor.entries(&Self::expected())? {
-            let value = match &entry.item.kind {
-                ItemKind::Bool(value) => FieldValue::Bool(*value),
-                ItemKind::Number(number) => FieldValue::Number(number.clone()),
-                ItemKind::Text(text) => FieldValue::Text(text.clone()),
-                _ => {
-                    cursor
-                        .entry(entry)
-                        .wrong_kind("text, a number, true or false");
-                    continue;
-                }
-            };
-            if let Err(what) = fields.add(&entry.key, value) {
-                cursor.refuse_key(
-                    entry,
-                    what,
-                    "1 to 200 bytes of printable text, each name once",
-                );
-            }
-        }
-        Some(fields)
-    }
-
-    fn show(&self) -> String {
-        if self.is_empty() {
-            return "none".to_owned();
-        }
-        let shown = self.iter().map(|(key, value)| match value {
-            FieldValue::Bool(value) => format!("{key}: {value}"),
-            FieldValue::Number(number) => format!("{key}: {number}"),
-            FieldValue::Text(text) => format!("{key}: {text:?}"),
-        });
-        format!("{{ {} }}", shown.collect::<Vec<_>>().join(", "))
-    }
-}
 
 /// A pattern of what is hidden inside texts: a regular expression. If it has a group named `secret`,
 /// that is hidden, else the whole match.
@@ -482,7 +365,7 @@ impl Keys for RedactSpec {
     }
 }
 
-/// Checks both against the rest. The problems have their places.
+/// Checks them against the rest. The problems have their places.
 pub(super) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
     let mut problems = Vec::new();
     let root = SettingPath::root;
@@ -491,17 +374,6 @@ pub(super) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
         let problem = Problem::new(places.shared_file(), path, what).at(place);
         problem.expected(expected)
     };
-    let fields = Fields::new(&draft.fields, None);
-    let most = draft.max_record.get() / 4;
-    if fields.len() > most {
-        let what = format!(
-            "the fields take {} bytes of each record, and a record has {} in all",
-            fields.len(),
-            ShowSize(draft.max_record.get())
-        );
-        let expected = format!("at most a quarter of that, {most} bytes; or a larger `max_record`");
-        problems.push(problem(root().key("fields"), &what, &expected));
-    }
     let OrOff::On(redact) = &draft.redact else {
         return problems;
     };
