@@ -215,7 +215,7 @@ fn watch(server: &Child, folder: &Path) -> Child {
     Command::new("sh")
         .args([
             "-c",
-            r#"read -r _; kill -9 $(cat /proc/$1/task/$1/children) -- "-$1"; rm -rf "$2""#,
+            r#"read -r _; kill -9 $(cat /proc/$1/task/$1/children) "-$1"; rm -rf "$2""#,
             "watch",
         ])
         .arg(server.id().to_string())
