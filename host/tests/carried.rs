@@ -426,20 +426,23 @@ redact: {{ replacement: '{}' }}
     host.dispose_blocking(LONG);
 }
 
+/// Keeps the length of the longest record.
+struct Sizes(Arc<Mutex<usize>>);
+
+impl LogTarget for Sizes {
+    async fn log(&self, batch: &Batch<'_>) -> Outcome {
+        for record in batch.records() {
+            let mut largest = self.0.lock().unwrap();
+            *largest = (*largest).max(record.payload().len());
+        }
+        Outcome::delivered()
+    }
+}
+
 #[test]
 fn frames_stay_within_the_bound_whatever_is_added_and_hidden() {
     let largest = Arc::new(Mutex::new(0));
     let seen = Arc::clone(&largest);
-    struct Sizes(Arc<Mutex<usize>>);
-    impl LogTarget for Sizes {
-        async fn log(&self, batch: &Batch<'_>) -> Outcome {
-            for record in batch.records() {
-                let mut largest = self.0.lock().unwrap();
-                *largest = (*largest).max(record.payload().len());
-            }
-            Outcome::delivered()
-        }
-    }
     let host = host(&format!(
         "max_record: 2KiB\nfields: {{ service: '{}' }}\nredact: {{ replacement: '{}', values: ['q'] }}",
         "s".repeat(300),
@@ -493,7 +496,7 @@ redact: { values: ['sk_live_\\w+'] }
         .pipeline(spec)
         .target("db", Quotes)
         .dead_letters(DeadLetterSettings::new(&path))
-        .on_event(move |event| told.lock().unwrap().push_str(&format!("{event:?}\n")))
+        .on_event(move |event| told.lock().unwrap().extend([format!("{event:?}\n")]))
         .start()
         .unwrap();
     let log = host.factory().get_logger("shop");

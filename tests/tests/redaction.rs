@@ -100,7 +100,7 @@ fn start(folder: &std::path::Path, all: &All, events: &Arc<Mutex<String>>, hash:
             events
                 .lock()
                 .unwrap()
-                .push_str(&format!("{event} {event:?}\n"))
+                .extend([format!("{event} {event:?}\n")])
         })
         .start()
         .unwrap()
@@ -351,11 +351,11 @@ proptest! {
         let file = LetterFile::open(folder.path().join("dead.jsonl")).unwrap();
         for letter in file.letters().unwrap() {
             let letter = letter.unwrap().unwrap();
-            letters.push_str(&format!("{:?}", letter.failure));
+            letters.extend([format!("{:?}", letter.failure)]);
             let batch = Batch::parse(&letter.batch).unwrap();
             buried += batch.len();
             for record in batch.records() {
-                letters.push_str(&format!("{:?}", MemoryRecord::from(&record)));
+                letters.extend([format!("{:?}", MemoryRecord::from(&record))]);
             }
         }
         prop_assert!(buried >= drafts.len());
