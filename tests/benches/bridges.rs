@@ -25,7 +25,9 @@ targets:
 routes:
   - { logger: '**', to: nowhere }
 ";
-const SIDES: [(&str, fn(&Logger, u64)); 6] = [
+/// One of the ways, and a call of it.
+type Side = (&'static str, fn(&Logger, u64));
+const SIDES: [Side; 6] = [
     ("rolog", |log, n| {
         info!(
             log,

@@ -13,7 +13,6 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use rolog_core::frame::{Batch, BatchBuilder, FrameMeta, LoggerRef, RecordId};
@@ -102,7 +101,7 @@ fn batch(first: u64) -> Vec<u8> {
 }
 
 /// Seconds from the first batch to the last byte on the disk.
-async fn deliver(library: &Arc<Library>, batches: &[Vec<u8>], path: &Path) -> f64 {
+async fn deliver(library: &Library, batches: &[Vec<u8>], path: &Path) -> f64 {
     drop(fs::remove_file(path));
     let settings = json!({ "path": path, "fsync": "never" });
     let target = instance(library, "app", &settings).await;
