@@ -34,7 +34,7 @@ fn what_is_hidden_is_shown_on_request() {
     assert_eq!(off.code, Some(0), "{off:?}");
     assert!(off.stdout.ends_with("redact: off, nothing is hidden\n"));
     let redact = "redact: { keys: [iban], except: [page_token], values: ['sk_\\w+'] }\n";
-    place.file("pipeline.yaml", &format!("{GOOD}{redact}"));
+    place.file("pipeline.yaml", format!("{GOOD}{redact}"));
     let on = place.run(["check", "--redacted"], "");
     assert_eq!(on.code, Some(0), "{on:?}");
     for line in [

@@ -124,7 +124,8 @@ fn key_value(key: &str, value: &Attribute<'_>, record: Option<&Record<'_>>, out:
     out.push(b'}');
 }
 
-/// Appends an `AnyValue`; an empty one for null.
+/// Appends an `AnyValue`. Null, and numbers that are none, are text: an empty value and `"NaN"` for a
+/// number are the mapping's own, but there are collectors that refuse the whole request for them.
 fn any(value: &Value<'_>, out: &mut Vec<u8>) {
     let text = |text: &str, out: &mut Vec<u8>| {
         out.extend_from_slice(b"{\"stringValue\":");
@@ -136,12 +137,12 @@ fn any(value: &Value<'_>, out: &mut Vec<u8>) {
     };
     let double = |value: f64, out: &mut Vec<u8>| match serde_json::Number::from_f64(value) {
         Some(number) => plain("doubleValue", &number.to_string(), out),
-        None if value.is_nan() => plain("doubleValue", "\"NaN\"", out),
-        None if value > 0.0 => plain("doubleValue", "\"Infinity\"", out),
-        None => plain("doubleValue", "\"-Infinity\"", out),
+        None if value.is_nan() => text("NaN", out),
+        None if value > 0.0 => text("Infinity", out),
+        None => text("-Infinity", out),
     };
     match value {
-        Value::Null => out.extend_from_slice(b"{}"),
+        Value::Null => text("null", out),
         Value::Str(string) => text(string, out),
         Value::Bool(value) => plain("boolValue", &value.to_string(), out),
         Value::F64(value) => double(*value, out),
