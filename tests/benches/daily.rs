@@ -23,7 +23,7 @@ use rolog_host::config::{self, Env};
 
 const BURST: u64 = 50;
 const BURSTS: u64 = 400;
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// One way to set a pipeline up.
 struct Side {

@@ -298,7 +298,9 @@ fn mariadb(server: &MariaDb, rows: usize, runtime: &Runtime) {
             if last.len() > start.len() {
                 last.push(',');
             }
-            last.push_str(&format!("({literal})"));
+            last.push('(');
+            last.push_str(&literal);
+            last.push(')');
             if last.len() >= PIECE {
                 pieces.push(start.clone());
             }

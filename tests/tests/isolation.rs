@@ -286,6 +286,10 @@ fn targets_that_fail_panic_or_hang_in_any_way_disturb_nobody() {
 }
 
 /// A run with every fault at once.
+#[allow(
+    clippy::print_stdout,
+    reason = "what a run was like, for those who ask by `--nocapture`"
+)]
 fn faults() {
     let seconds = std::env::var("ROLOG_FAULT_SECONDS").map_or(15, |text| text.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
@@ -360,7 +364,6 @@ fn faults() {
     for target in HEALTHY {
         assert!(!told.has(target, "quarantined"), "{target}: {:?}", told.0);
     }
-    // What a run was like, for those who ask (`--nocapture`).
     println!(
         "{} s, {grown} bytes of {bound}\n{report}",
         begun.elapsed().as_secs(),
@@ -369,6 +372,7 @@ fn faults() {
 
 /// Every queue is filled to its bound, and stays so: as much memory as the configuration allows, and
 /// no more.
+#[allow(clippy::print_stdout, reason = "as above")]
 fn queues_that_are_full() {
     let mut yaml = format!(
         "
@@ -393,7 +397,7 @@ targets:
         );
         written.expect("a text takes whatever is written");
     }
-    yaml += &format!("routes:\n  - to: [{}]\n", names.join(", "));
+    let _ = write!(yaml, "routes:\n  - to: [{}]\n", names.join(", "));
     let spec = config::parse(&yaml, "pipeline.yaml", "/", &Env::empty());
     let spec = spec.unwrap_or_else(|problems| panic!("{problems}"));
     let host = Host::builder().pipeline(spec).start();

@@ -97,10 +97,8 @@ fn start(folder: &std::path::Path, all: &All, events: &Arc<Mutex<String>>, hash:
         .target("quotes", Quotes)
         .target("falls", Quotes)
         .on_event(move |event| {
-            events
-                .lock()
-                .unwrap()
-                .extend([format!("{event} {event:?}\n")])
+            let told = format!("{event} {event:?}\n");
+            events.lock().unwrap().extend([told]);
         })
         .start()
         .unwrap()

@@ -1,17 +1,8 @@
 //! Fields of the pipeline, and what a reload changes.
 
-use std::collections::BTreeMap;
-use std::error::Error as StdError;
-use std::fmt;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use rolog_core::delivery::{Class, Failure, Outcome};
-use rolog_core::frame::Batch;
 use rolog_core::value::OwnedValue;
-use rolog_core::{Level, LogTarget, context, error, exception, info};
-use rolog_host::config::{self, Env};
-use rolog_host::dead_letters::{DeadLetterSettings, LetterFile};
+use rolog_core::{Level, context, info};
+use rolog_host::config::Env;
 use rolog_host::{Host, MemoryRecord};
 
 use crate::{LONG, fields, one, spec, taken, text, yaml};

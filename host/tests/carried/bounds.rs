@@ -1,15 +1,12 @@
 //! What stays within its bounds, and what a target quotes.
 
 use std::collections::BTreeMap;
-use std::error::Error as StdError;
-use std::fmt;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rolog_core::delivery::{Class, Failure, Outcome};
 use rolog_core::frame::Batch;
 use rolog_core::value::OwnedValue;
-use rolog_core::{Level, LogTarget, context, error, exception, info};
+use rolog_core::{Level, LogTarget, error, info};
 use rolog_host::config::{self, Env};
 use rolog_host::dead_letters::{DeadLetterSettings, LetterFile};
 use rolog_host::{Host, MemoryRecord};

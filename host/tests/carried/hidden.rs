@@ -3,16 +3,11 @@
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use rolog_core::delivery::{Class, Failure, Outcome};
-use rolog_core::frame::Batch;
 use rolog_core::value::OwnedValue;
-use rolog_core::{Level, LogTarget, context, error, exception, info};
+use rolog_core::{Level, context, exception, info};
+use rolog_host::Host;
 use rolog_host::config::{self, Env};
-use rolog_host::dead_letters::{DeadLetterSettings, LetterFile};
-use rolog_host::{Host, MemoryRecord};
 
 use crate::{LONG, host, one, taken, text};
 

@@ -1,16 +1,12 @@
 //! Random rules: the books balance, and what is told of is what was held back.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use rolog_core::context;
-use rolog_core::receipt::End;
 use rolog_core::value::OwnedValue;
-use rolog_core::{Level, critical, debug, error, info, trace, warning};
-use rolog_host::Host;
+use rolog_core::{debug, error, info, warning};
 
-use crate::{LONG, records, start};
+use crate::{LONG, start};
 
 /// A rule for a route, at random.
 fn rule() -> impl Strategy<Value = String> {

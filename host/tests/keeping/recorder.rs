@@ -1,13 +1,8 @@
 //! The flight recorder; and what stays of rules and recorder at a reload, and is told of them.
 
-use std::fmt::Write as _;
-use std::time::{Duration, Instant};
-
-use proptest::prelude::*;
 use rolog_core::context;
-use rolog_core::receipt::End;
 use rolog_core::value::OwnedValue;
-use rolog_core::{Level, critical, debug, error, info, trace, warning};
+use rolog_core::{Level, debug, error, info, trace};
 use rolog_host::Host;
 
 use crate::{LONG, end, records, said, start};

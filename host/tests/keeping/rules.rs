@@ -1,14 +1,11 @@
 //! Sampling, limits and repeats: what they hold back, and what they say of it.
 
-use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use proptest::prelude::*;
-use rolog_core::context;
 use rolog_core::receipt::End;
 use rolog_core::value::OwnedValue;
-use rolog_core::{Level, critical, debug, error, info, trace, warning};
-use rolog_host::Host;
+use rolog_core::{Level, critical, debug, error, info, warning};
+use rolog_host::MemoryRecord;
 
 use crate::{LONG, end, records, said, start, with};
 

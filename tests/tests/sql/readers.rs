@@ -3,6 +3,7 @@
 
 use rolog_core::value::Timestamp;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 use crate::common::{Records, deliver, target};
 use crate::{mariadb, postgres};
@@ -85,7 +86,7 @@ async fn the_queries_of_the_documentation_work_with_sqlite_and_use_the_indexes()
         while let Some(row) = rows.next().unwrap() {
             for at in 0..width {
                 let value: rusqlite::types::Value = row.get(at).unwrap();
-                lines += &format!("{value:?} ");
+                let _ = write!(lines, "{value:?} ");
             }
             lines.push('\n');
         }

@@ -9,6 +9,7 @@ use super::{Draft, one_line, order};
 use crate::delivery::Class;
 use crate::frame::{Batch, Origin, OriginKind, flags};
 use crate::level::Level;
+use crate::value::Encoder;
 use crate::value::{OwnedError, OwnedValue};
 
 fn rendered(draft: &Draft, renderer: &mut Renderer) -> String {
@@ -229,7 +230,7 @@ fn a_key_without_a_value_has_none_in_opentelemetrys_shape_either() {
 fn what_collectors_refuse_is_text_in_opentelemetrys_shape() {
     let draft = Draft::saying("x", |values| {
         values.key("list");
-        values.list(|list| list.null());
+        values.list(Encoder::null);
         for (key, number) in [("nan", f64::NAN), ("inf", f64::INFINITY), ("half", 0.5)] {
             values.key(key).f64(number);
         }

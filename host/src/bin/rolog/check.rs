@@ -39,7 +39,7 @@ fn redacted(rules: Option<&RedactSpec>) -> String {
     let mut text = String::new();
     let mut line = |kind: &str, items: Vec<&str>| {
         if !items.is_empty() {
-            text.push_str(&format!("{kind}: {}\n", items.join(", ")));
+            text.extend([kind, ": ", &items.join(", "), "\n"]);
         }
     };
     if rules.defaults {
