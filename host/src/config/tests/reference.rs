@@ -49,7 +49,7 @@ fn what_the_reference_comments_out_is_valid_and_shows_the_defaults() {
     let text = uncommented();
     let spec = load_text(&text);
     assert_eq!(spec.routes().len(), 2, "{text}");
-    assert_eq!(spec.targets().len(), 5, "{text}");
+    assert_eq!(spec.targets().len(), 6, "{text}");
     let app = spec.target("app").unwrap();
     let shown = app.stage_settings(None);
     assert_eq!(shown, crate::stage::StageSettings::default());
