@@ -275,12 +275,13 @@ fn targets_that_fail_panic_or_hang_in_any_way_disturb_nobody() {
     let left = open_files();
     println!("{files:?} files were open before, {left:?} are now");
     if let (Some(before), Some(now)) = (files, left) {
-        // Who blocks a runtime for ever keeps it for ever: both the same one, or each its own.
-        let stays = |blocked: usize| LIBRARIES * (CODE + RUNTIME) + blocked * RUNTIME;
+        // Who blocks a runtime for ever keeps of it what is not closed without it: the two that do may
+        // be on one, or each on its own.
+        let most = LIBRARIES * (CODE + RUNTIME) + 2 * RUNTIME;
         let more = now - before;
         assert!(
-            [1, 2].map(stays).contains(&more),
-            "{more} more files are open"
+            more <= most,
+            "{more} more files are open, and not {most} at most"
         );
     }
 }
