@@ -89,6 +89,8 @@ pub(crate) fn conf(config: &Config, setup: &Setup) -> Result<Conf, ConfigError> 
         ("", "queue.buffering.max.messages", "0"),
         ("", "queue.buffering.max.kbytes", "2147483647"),
         ("", "enable.idempotence", "true"),
+        // A batch is handed over at once, so that there is little to wait for; see the README.
+        ("", "linger.ms", "1"),
         // One topic that is not there is not to keep a batch for as long as a broker that is not.
         ("", "topic.metadata.propagation.max.ms", "5000"),
         // What it would push to the brokers is pushed nowhere else either: metrics are the pipeline's.
@@ -391,6 +393,7 @@ mod tests {
         let usual = conf(&serde_json::from_str(usual).unwrap(), &Setup::new("kafka")).unwrap();
         assert_eq!(usual.get("enable.idempotence").as_deref(), Some("true"));
         assert_eq!(usual.get("acks").as_deref(), Some("-1"), "all");
+        assert_eq!(usual.get("linger.ms").as_deref(), Some("1"));
         let without = r#"{"brokers": "a:1", "topic": "t", "properties":
             {"acks": "1", "enable.idempotence": false}}"#;
         assert_eq!(checked(without).unwrap().warnings().len(), 1);
