@@ -268,7 +268,13 @@ impl Driver {
 
     /// Time is up: whatever has not found a place by now is lost.
     pub(super) fn lose_line(&mut self) {
-        for handover in std::mem::take(&mut self.handovers) {
+        for mut handover in std::mem::take(&mut self.handovers) {
+            let history = &mut handover.group.history;
+            // The dead letters have it, and have not answered: it may be there.
+            if handover.burying && !std::mem::replace(&mut history.maybe_written, true) {
+                let n = u64::from(handover.group.len());
+                self.account(|state, _| state.row.maybe_written += n);
+            }
             self.lose(&handover.group, DropReason::Deadline, &handover.failure);
         }
     }

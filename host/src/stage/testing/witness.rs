@@ -1,5 +1,6 @@
 //! Keeps what a stage tells.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rolog_core::delivery::{Class, Failure};
@@ -16,6 +17,8 @@ pub(crate) struct Witness {
     letters: Mutex<Vec<Letters>>,
     /// The next burials fail.
     pub(crate) broken: Mutex<u32>,
+    /// Burials are done, and are not answered.
+    pub(crate) silent: AtomicBool,
 }
 
 impl Witness {
@@ -76,12 +79,17 @@ impl ReceiptSink for Witness {
 impl DeadLetters for Witness {
     fn bury(&self, letters: Letters) -> BoxFuture<'_, Result<(), Failure>> {
         Box::pin(async move {
-            let mut broken = self.broken.lock().unwrap();
-            if *broken > 0 {
-                *broken -= 1;
-                return Err(Failure::new(Class::Full, "no space left"));
+            {
+                let mut broken = self.broken.lock().unwrap();
+                if *broken > 0 {
+                    *broken -= 1;
+                    return Err(Failure::new(Class::Full, "no space left"));
+                }
             }
             self.letters.lock().unwrap().push(letters);
+            if self.silent.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
             Ok(())
         })
     }

@@ -1,5 +1,7 @@
 //! Chains of fallbacks, and the dead letters behind them.
 
+use std::sync::atomic::Ordering;
+
 use rolog_core::delivery::{Class, Failure, Outcome};
 use rolog_core::frame::Batch;
 
@@ -166,6 +168,21 @@ async fn dead_letters_that_cannot_be_written_are_a_counted_loss() {
         ["failed", "dead_letters_failed", "dropped", "dead_lettered"]
     );
     assert_eq!(witness.ends()[1].2.state, EndState::DeadLettered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_was_not_answered_by_the_end_may_have_been_written() {
+    let witness = Witness::new();
+    witness.silent.store(true, Ordering::Relaxed);
+    let stage = stage("t", batches_of(1), &failing(), &[], witness.services(true));
+    accept(&stage, [1]);
+    pass(s(10)).await;
+    assert_eq!(witness.buried(), [1]);
+    stage.dispose(s(1)).await;
+    let end = &witness.ends()[0].2;
+    assert_eq!(end.state, EndState::Dropped(DropReason::Deadline));
+    assert!(end.maybe_written);
+    assert_eq!(stage.row().maybe_written, 1);
 }
 
 #[tokio::test(start_paused = true)]
