@@ -152,7 +152,8 @@ async fn a_kept_connection_that_the_server_has_closed_is_not_a_failure() {
     for round in 1..=50 {
         let outcome = deliver(&target, &ten()).await;
         assert!(outcome.is_delivered(), "{round}: {outcome:?}");
-        server.wait_closed(round);
+        let last = server.seen().pop().unwrap();
+        server.wait_closed(last.connection);
     }
     assert_eq!(server.seen().len(), 50);
 }
@@ -164,18 +165,23 @@ async fn connections_are_kept_and_given_up_before_the_server_does() {
     for _ in 0..5 {
         assert!(deliver(&kept, &ten()).await.is_delivered());
     }
-    assert!(server.seen().iter().all(|seen| seen.connection == 0));
+    // The client may open one in advance, so the numbers themselves vary.
+    assert!(server.seen().iter().all(|seen| seen.connection <= 1));
     let short = target(json!({ "url": server.url("/"), "pool_idle": "1ms" })).await;
     assert!(deliver(&short, &ten()).await.is_delivered());
     // It goes away by itself; the other target's, which may idle for longer, does not.
-    server.wait_closed(1);
+    server.wait_closed(server.seen()[5].connection);
     assert!(deliver(&short, &ten()).await.is_delivered());
     assert!(deliver(&kept, &ten()).await.is_delivered());
     let connections: Vec<_> = server.seen()[5..]
         .iter()
         .map(|seen| seen.connection)
         .collect();
-    assert_eq!(connections, [1, 2, 0]);
+    let [first, second, old] = connections[..] else {
+        panic!("{connections:?}")
+    };
+    assert_ne!(first, second);
+    assert!(old < first, "{connections:?}");
 }
 
 #[tokio::test]

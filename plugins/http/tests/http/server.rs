@@ -94,7 +94,7 @@ struct State {
     tls: Option<Arc<ServerConfig>>,
     seen: Mutex<Vec<Seen>>,
     connections: AtomicUsize,
-    closed: (Mutex<usize>, Condvar),
+    closed: (Mutex<Vec<usize>>, Condvar),
     sent: AtomicUsize,
     ended: AtomicBool,
 }
@@ -140,8 +140,8 @@ impl Server {
                 }
                 let state = Arc::clone(&accepting);
                 thread::spawn(move || {
-                    state.serve(stream.unwrap());
-                    *state.closed.0.lock().unwrap() += 1;
+                    let connection = state.serve(stream.unwrap());
+                    state.closed.0.lock().unwrap().push(connection);
                     state.closed.1.notify_all();
                 });
             }
@@ -163,11 +163,12 @@ impl Server {
         self.state.seen.lock().unwrap().clone()
     }
 
-    /// Waits until the server has closed this many connections.
-    pub(crate) fn wait_closed(&self, count: usize) {
+    /// Waits until this connection is closed.
+    pub(crate) fn wait_closed(&self, connection: usize) {
         let (closed, more) = &self.state.closed;
         let closed = closed.lock().unwrap();
-        drop(more.wait_while(closed, |closed| *closed < count).unwrap());
+        let open = |closed: &mut Vec<usize>| !closed.contains(&connection);
+        drop(more.wait_while(closed, open).unwrap());
     }
 
     /// How many bytes of [`Reply::Long`] have gone out.
@@ -185,14 +186,15 @@ impl Drop for Server {
 }
 
 impl State {
-    fn serve(&self, stream: TcpStream) {
+    /// Talks through a connection; gives its number.
+    fn serve(&self, stream: TcpStream) -> usize {
         stream
             .set_read_timeout(Some(Duration::from_mins(1)))
             .unwrap();
         let connection = self.connections.fetch_add(1, Ordering::SeqCst);
         if self.breaks == Some(Stage::Accepted) {
             reset(&stream);
-            return;
+            return connection;
         }
         let raw = stream.try_clone().unwrap();
         match &self.tls {
@@ -202,6 +204,7 @@ impl State {
                 self.talk(StreamOwned::new(tls, stream), &raw, connection);
             }
         }
+        connection
     }
 
     fn talk(&self, mut stream: impl Read + Write, raw: &TcpStream, connection: usize) {
