@@ -40,6 +40,8 @@ pub struct Replay {
     pub left: u64,
     /// Of those: how many are for a target that the pipeline does not have, by its name.
     pub unknown: BTreeMap<String, u64>,
+    /// Of those: how many are larger than the whole queue of their target, by its name.
+    pub too_large: BTreeMap<String, u64>,
     /// Lines that are not dead letters; they stay in the file.
     pub unreadable: Vec<Unreadable>,
 }
@@ -129,7 +131,7 @@ impl Pipeline {
             let before = under_way.len();
             match self.stage(name) {
                 Some(stage) => {
-                    let sending = self.send_again(&stage, &batch, &mut under_way);
+                    let sending = self.send_again(&stage, &batch, &mut under_way, &mut replay);
                     // What is not under way then is left.
                     let _ = timeout_at(until, sending).await;
                 }
@@ -171,17 +173,28 @@ impl Pipeline {
     }
 
     /// Appends the records of a batch when there is room for them, if there ever is.
-    async fn send_again(&self, stage: &Stage, batch: &[Letter], under_way: &mut UnderWay) {
+    async fn send_again(
+        &self,
+        stage: &Stage,
+        batch: &[Letter],
+        under_way: &mut UnderWay,
+        replay: &mut Replay,
+    ) {
         let bytes = batch.iter().map(|one| one.batch.len()).sum();
         match stage.reserve(batch.len(), bytes).await {
             Ok(room) => self.append(stage, batch, room, under_way),
             // The queue was larger when they were given up.
             Err(NoRoom::TooLarge) if batch.len() > 1 => {
                 for half in batch.chunks(batch.len().div_ceil(2)) {
-                    Box::pin(self.send_again(stage, half, under_way)).await;
+                    Box::pin(self.send_again(stage, half, under_way, replay)).await;
                 }
             }
-            Err(_) => {}
+            Err(NoRoom::TooLarge) => {
+                let name = stage.name().to_string();
+                *replay.too_large.entry(name).or_default() += 1;
+            }
+            // The pipeline ends, and what is left with it.
+            Err(NoRoom::Disposed | NoRoom::TimedOut) => {}
         }
     }
 

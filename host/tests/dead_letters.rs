@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rolog_core::delivery::{Class, Failure, Outcome};
 use rolog_core::frame::Batch;
-use rolog_core::{LogTarget, info};
+use rolog_core::{LogTarget, Logger, info};
 use rolog_host::Host;
 use rolog_host::config::{self, Env};
 use rolog_host::dead_letters::{DeadLetterSettings, LetterFile};
@@ -45,6 +45,12 @@ impl LogTarget for Broken {
 
 /// Logs `n` records to a target that is broken; they are in the dead letters then.
 fn bury(path: &Path, n: u64) {
+    bury_each(path, n, |log, id| {
+        info!(log, "order {id} accepted", id = id);
+    });
+}
+
+fn bury_each(path: &Path, n: u64, call: impl Fn(&Logger, u64)) {
     let spec = config::parse(BROKEN, "pipeline.yaml", "/nonexistent", &Env::empty()).unwrap();
     let host = Host::builder()
         .pipeline(spec)
@@ -53,9 +59,7 @@ fn bury(path: &Path, n: u64) {
         .start()
         .unwrap();
     let log = host.factory().get_logger("shop.orders");
-    for id in 0..n {
-        info!(log, "order {id} accepted", id = id);
-    }
+    (0..n).for_each(|id| call(&log, id));
     let report = host.dispose_blocking(LONG);
     let row = report.ledger.target("db").unwrap();
     assert!(report.ledger.balances(), "{report}");
@@ -126,6 +130,28 @@ fn what_does_not_arrive_stays_in_the_file() {
     assert_eq!((replay.delivered, replay.left), (0, 3));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
     assert!(broken.dispose_blocking(LONG).ledger.balances());
+}
+
+#[test]
+fn what_is_larger_than_the_whole_queue_is_told_by_its_target_and_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dead.jsonl");
+    let wide = "x".repeat(2000);
+    bury_each(&path, 3, |log, id| match id {
+        1 => info!(log, "order {id} accepted", id = id),
+        _ => info!(log, "order {id} refused", id = id, why = &*wide),
+    });
+    let before = std::fs::read_to_string(&path).unwrap();
+    let narrow = WORKING.replace("memory,", "memory, queue: { max_bytes: 1KiB },");
+    let spec = config::parse(&narrow, "pipeline.yaml", "/nonexistent", &Env::empty()).unwrap();
+    let host = Host::builder().pipeline(spec).start().unwrap();
+    let replay = host.replay_blocking(&path, None, LONG).unwrap();
+    assert_eq!((replay.read, replay.delivered, replay.left), (3, 1, 2));
+    assert_eq!(replay.too_large["db"], 2);
+    assert!(replay.unknown.is_empty());
+    let left = std::fs::read_to_string(&path).unwrap();
+    assert!(left.lines().eq(before.lines().step_by(2)), "{left}");
+    assert!(host.dispose_blocking(LONG).ledger.balances());
 }
 
 #[test]

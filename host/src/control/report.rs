@@ -198,6 +198,7 @@ pub(super) fn replay(replay: &Replay) -> Value {
         "buried_again": replay.buried_again,
         "left": replay.left,
         "unknown": replay.unknown,
+        "too_large": replay.too_large,
         "unreadable": unreadable
             .map(|line| json!({ "line": line.line, "message": line.message }))
             .collect::<Vec<_>>(),

@@ -52,16 +52,20 @@ fn by_service(args: &args::Replay, socket: &Path) -> ExitCode {
 /// What a service says of a replay.
 fn read(answer: &Value) -> Replay {
     let count = |key: &str| answer[key].as_u64().unwrap_or_default();
-    let unknown = answer["unknown"].as_object().into_iter().flatten();
+    let by_target = |key: &str| {
+        let counts = answer[key].as_object().into_iter().flatten();
+        counts
+            .map(|(target, n)| (target.clone(), n.as_u64().unwrap_or_default()))
+            .collect()
+    };
     let unreadable = answer["unreadable"].as_array().into_iter().flatten();
     Replay {
         read: count("read"),
         delivered: count("delivered"),
         buried_again: count("buried_again"),
         left: count("left"),
-        unknown: unknown
-            .map(|(target, n)| (target.clone(), n.as_u64().unwrap_or_default()))
-            .collect(),
+        unknown: by_target("unknown"),
+        too_large: by_target("too_large"),
         unreadable: unreadable
             .map(|line| Unreadable {
                 line: line["line"].as_u64().unwrap_or_default(),
@@ -128,6 +132,12 @@ fn tell(args: &args::Replay, replay: &Replay) {
         print::warning(format_args!(
             "{count} of those left are for `{target}`, which the pipeline does not have; \
              --to TARGET sends them elsewhere"
+        ));
+    }
+    for (target, count) in &replay.too_large {
+        print::warning(format_args!(
+            "{count} of those left are larger than the whole queue of `{target}`; a larger \
+             `max_bytes` of its queue, or --to TARGET, lets them through"
         ));
     }
     for line in &replay.unreadable {
