@@ -112,7 +112,7 @@ fn what_is_wrong_with_the_settings_is_said_by_path() {
     );
     assert_eq!(
         refusal(json!({ "path": "a", "rotate": { "size": "10M" } })),
-        "rotate.size: `10M` is no size (expected one such as `64MiB` or `1kB`)"
+        "rotate.size: `10M`: `M` is not a unit of size (expected a size such as `64MiB`, or a number of bytes)"
     );
     assert_eq!(
         refusal(json!({ "path": "a", "keep": { "files": 3 } })),

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::units::{ShowSize, ShowTime};
+use rolog_plugin::settings;
 
 /// A value outside its bounds. Displayed with the value and the bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,11 +83,11 @@ impl<const MIN: usize, const MAX: usize> Size<MIN, MAX> {
         if (MIN..=MAX).contains(&bytes) {
             return Ok(Size(bytes));
         }
-        let written = ShowSize(bytes);
+        let written = settings::Size(bytes);
         Err(OutOfBounds(format!(
             "{written} is not in {} to {}",
-            ShowSize(MIN),
-            ShowSize(MAX)
+            settings::Size(MIN),
+            settings::Size(MAX)
         )))
     }
 
@@ -105,7 +105,7 @@ impl<const MIN: usize, const MAX: usize> Size<MIN, MAX> {
 
 impl<const MIN: usize, const MAX: usize> fmt::Display for Size<MIN, MAX> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&ShowSize(self.0), f)
+        fmt::Display::fmt(&settings::Size(self.0), f)
     }
 }
 
@@ -129,9 +129,9 @@ impl<const MIN: u64, const MAX: u64> Time<MIN, MAX> {
         }
         Err(OutOfBounds(format!(
             "{} is not in {} to {}",
-            ShowTime(time),
-            ShowTime(min),
-            ShowTime(max)
+            settings::Span(time),
+            settings::Span(min),
+            settings::Span(max)
         )))
     }
 
@@ -149,7 +149,7 @@ impl<const MIN: u64, const MAX: u64> Time<MIN, MAX> {
 
 impl<const MIN: u64, const MAX: u64> fmt::Display for Time<MIN, MAX> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&ShowTime(self.0), f)
+        fmt::Display::fmt(&settings::Span(self.0), f)
     }
 }
 

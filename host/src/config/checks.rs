@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rolog_core::LevelRange;
+use rolog_plugin::settings::Size;
 
 use super::names::TargetName;
 use super::path::SettingPath;
@@ -12,7 +13,6 @@ use super::problem::{Problem, quoted};
 use super::secrets::Secrets;
 use super::sections::Draft;
 use super::tuning::intake_config;
-use super::units::ShowSize;
 use crate::resources::{Overlap, overlap};
 
 /// Checks a draft. The problems have their places.
@@ -275,7 +275,7 @@ impl Checker<'_> {
                         .key("max_bytes"),
                     format!(
                         "a record may be longer than the queue: {}",
-                        ShowSize(max_record)
+                        Size(max_record)
                     ),
                     "at least `max_record`, or a lower `max_record`",
                 );
@@ -298,7 +298,7 @@ impl Checker<'_> {
                 SettingPath::root().key("dead_letters").key("max_bytes"),
                 format!(
                     "the letters of one batch may not fit: they can take {}",
-                    ShowSize(needed)
+                    Size(needed)
                 ),
                 "more room, or smaller batches",
             );

@@ -1,12 +1,13 @@
 //! What every record carries beside what was logged: `fields`.
 
+use rolog_plugin::settings::Size;
+
 use super::path::SettingPath;
 use super::places::Places;
 use super::problem::{Problem, quoted};
 use super::read::{Cursor, Setting};
 use super::sections::Draft;
 use super::tree::ItemKind;
-use super::units::ShowSize;
 use crate::dress::Fields;
 
 /// How many fields all records can get.
@@ -135,7 +136,7 @@ pub(super) fn check(draft: &Draft, places: &Places) -> Option<Problem> {
     let what = format!(
         "the fields take {} bytes of each record, and a record has {} in all",
         fields.len(),
-        ShowSize(draft.max_record.get())
+        Size(draft.max_record.get())
     );
     let path = SettingPath::root().key("fields");
     let place = places.value(&path);

@@ -43,7 +43,6 @@ mod syntax;
 mod table;
 mod tree;
 mod tuning;
-mod units;
 mod values;
 
 #[cfg(test)]
@@ -84,8 +83,6 @@ pub use spec::{
 };
 pub use substitute::{Env, MAX_SECRET_FILE};
 pub use table::{Row, markdown, table};
-
-pub(crate) use units::parse_time;
 
 pub use crate::redact::{DEFAULT_NAMES, KeyPattern};
 

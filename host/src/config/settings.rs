@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rolog_core::{Level, LevelRange, Threshold};
+use rolog_plugin::settings::{self, UnitError};
 
 use super::amount::{Count, Size, Time};
 use super::names::{PluginName, TargetName};
@@ -11,7 +13,6 @@ use super::problem::quoted;
 use super::read::{Cursor, Setting};
 use super::spec::ClockKind;
 use super::tree::ItemKind;
-use super::units::{ShowSize, ShowTime, parse_size, parse_time};
 use crate::pattern::LoggerGlob;
 
 pub(crate) const LEVELS: [&str; 6] = ["trace", "debug", "info", "warning", "error", "critical"];
@@ -62,15 +63,15 @@ impl<const MIN: usize, const MAX: usize> Setting for Size<MIN, MAX> {
     fn expected() -> String {
         format!(
             "a size from {} to {}, such as `64MiB`, `1kB` or a number of bytes",
-            ShowSize(MIN),
-            ShowSize(MAX)
+            settings::Size(MIN),
+            settings::Size(MAX)
         )
     }
 
     fn read(cursor: &Cursor<'_>) -> Option<Self> {
         let (written, bytes) = match &cursor.item.kind {
-            ItemKind::Number(number) => (number.to_string(), parse_size(&number.to_string())),
-            ItemKind::Text(text) => (text.clone(), parse_size(text)),
+            ItemKind::Number(number) => (number.to_string(), size(&number.to_string())),
+            ItemKind::Text(text) => (text.clone(), size(text)),
             _ => {
                 cursor.wrong_kind(Self::expected());
                 return None;
@@ -88,21 +89,21 @@ impl<const MIN: u64, const MAX: u64> Setting for Time<MIN, MAX> {
     fn expected() -> String {
         format!(
             "a time from {} to {}, such as `600ms`, `1s` or `1h30m`",
-            ShowTime(std::time::Duration::from_millis(MIN)),
-            ShowTime(std::time::Duration::from_millis(MAX))
+            settings::Span(Duration::from_millis(MIN)),
+            settings::Span(Duration::from_millis(MAX))
         )
     }
 
     fn read(cursor: &Cursor<'_>) -> Option<Self> {
-        let (written, time) = match &cursor.item.kind {
-            ItemKind::Number(number) => (number.to_string(), parse_time(&number.to_string())),
-            ItemKind::Text(text) => (text.clone(), parse_time(text)),
+        let (written, read) = match &cursor.item.kind {
+            ItemKind::Number(number) => (number.to_string(), time(&number.to_string())),
+            ItemKind::Text(text) => (text.clone(), time(text)),
             _ => {
                 cursor.wrong_kind(Self::expected());
                 return None;
             }
         };
-        bounded(cursor, &written, time, Self::new, &Self::expected())
+        bounded(cursor, &written, read, Self::new, &Self::expected())
     }
 
     fn show(&self) -> String {
@@ -110,11 +111,19 @@ impl<const MIN: u64, const MAX: u64> Setting for Time<MIN, MAX> {
     }
 }
 
+fn size(text: &str) -> Result<usize, UnitError> {
+    text.parse::<settings::Size>().map(|size| size.0)
+}
+
+fn time(text: &str) -> Result<Duration, UnitError> {
+    text.parse::<settings::Span>().map(|span| span.0)
+}
+
 /// A parsed amount within its bounds, or a report.
 fn bounded<V, T, E>(
     cursor: &Cursor<'_>,
     written: &str,
-    value: Result<V, String>,
+    value: Result<V, UnitError>,
     new: impl FnOnce(V) -> Result<T, E>,
     expected: &str,
 ) -> Option<T> {

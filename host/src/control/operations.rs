@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rolog_plugin::settings::Span;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -245,7 +246,8 @@ fn set_level(pipeline: &Arc<Pipeline>, with: With) -> Result<Value, Refusal> {
     } = parts(with)?;
     let threshold = crate::levels::parse(&level).map_err(Refusal::request)?;
     let time = r#for.map(|text| {
-        crate::config::parse_time(&text)
+        text.parse::<Span>()
+            .map(|span| span.0)
             .map_err(|error| Refusal::request(format!("`for` is `{text}`: {error}")))
     });
     let time = time.transpose()?;
@@ -373,9 +375,9 @@ async fn replay(pipeline: Arc<Pipeline>, with: With) -> Result<Value, Refusal> {
             "no target has the name `{unknown}`"
         )));
     }
-    let deadline = deadline.map(|text| crate::config::parse_time(&text));
-    let deadline = deadline.transpose().map_err(Refusal::request)?;
-    let deadline = deadline.unwrap_or(DEADLINE);
+    let deadline = deadline.map(|text| text.parse::<Span>()).transpose();
+    let deadline = deadline.map_err(|error| Refusal::request(error.to_string()))?;
+    let deadline = deadline.map_or(DEADLINE, |span| span.0);
     let replayed = pipeline.replay(file, to, deadline).await;
     match replayed {
         Ok(replay) => Ok(report::replay(&replay)),

@@ -32,13 +32,3 @@ pub use job::{Job, Notice, Source};
 pub use progress::Progress;
 pub use sink::PipelineSink;
 pub use stop::{Stop, Stopper};
-
-use std::time::Duration;
-
-/// A time as the pipeline file writes it: `600ms`, `30s`, `1m30s`.
-///
-/// # Errors
-/// What is wrong with the text, in a clause.
-pub fn parse_time(text: &str) -> Result<Duration, String> {
-    crate::config::parse_time(text)
-}

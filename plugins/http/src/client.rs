@@ -8,8 +8,8 @@ use reqwest::{Client, Proxy, Url};
 use rolog_plugin::prelude::*;
 
 use crate::config::{Config, Version};
-use crate::secret::Secret;
 use crate::tls;
+use rolog_plugin::settings::Secret;
 
 /// What is asked of a server on an HTTP/2 connection that is in use, so that one that went away is
 /// noticed before an attempt's deadline.

@@ -7,8 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::format::{elasticsearch, envelope, loki, otlp};
-use crate::secret::Secret;
-use crate::units::{Size, Span};
+use rolog_plugin::settings::{Secret, Size, Span};
 
 /// The settings of an HTTP target.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

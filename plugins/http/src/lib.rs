@@ -32,6 +32,7 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
 mod auth;
 mod check;
 mod client;
@@ -41,7 +42,6 @@ pub mod format;
 mod key;
 mod pack;
 mod route;
-mod secret;
 mod send;
 mod status;
 mod target;
@@ -49,13 +49,11 @@ mod template;
 #[cfg(test)]
 mod testing;
 mod tls;
-mod units;
 mod upload;
 mod work;
 
 pub use config::{Auth, Compression, Config, Format, Method, Statuses, Tls, TlsVersion, Version};
-pub use secret::Secret;
+pub use rolog_plugin::settings::{Secret, Size, Span};
 pub use target::Http;
-pub use units::{Size, Span};
 
 rolog_plugin::export_target!(Http, name = "http");

@@ -11,10 +11,10 @@ use reqwest::{Body, Client, Method, Response};
 use rolog_plugin::prelude::*;
 use tokio::time::{Instant, timeout_at};
 
+use crate::answer::cleaned;
 use crate::auth::Auth;
 use crate::format::{ReadAnswer, Reading};
 use crate::pack::Request;
-use crate::secret::cleaned;
 use crate::status::{self, Meaning, Meanings};
 use crate::tls;
 use crate::upload::{Begun, Upload};

@@ -3,6 +3,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rolog_plugin::settings::Span;
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, de};
 
@@ -43,14 +44,14 @@ pub struct Config {
     pub partitioner: Option<String>,
     /// How long librdkafka goes on with a message before it is the pipeline's turn; from 10 ms to
     /// 15 minutes.
-    #[serde(default = "delivery_timeout", deserialize_with = "span")]
-    pub delivery_timeout: Duration,
+    #[serde(default = "delivery_timeout")]
+    pub delivery_timeout: Span,
     /// How long a new instance looks for a broker that answers; from 100 ms to 5 minutes.
-    #[serde(default = "connect_timeout", deserialize_with = "span")]
-    pub connect_timeout: Duration,
+    #[serde(default = "connect_timeout")]
+    pub connect_timeout: Span,
     /// How often librdkafka's figures become metrics; `0s` for never, else from 100 ms to a day.
-    #[serde(default = "statistics", deserialize_with = "span")]
-    pub statistics: Duration,
+    #[serde(default = "statistics")]
+    pub statistics: Span,
     /// For SASL's OAUTHBEARER: a file with the token, kept fresh by somebody else; it is read again
     /// before the token expires and when it was refused.
     #[serde(default)]
@@ -167,54 +168,21 @@ fn yes() -> bool {
 
 /// Below the 30 s that the pipeline gives an attempt, so that librdkafka says what became of a
 /// message before the attempt is cancelled.
-fn delivery_timeout() -> Duration {
-    Duration::from_secs(25)
+fn delivery_timeout() -> Span {
+    Span(Duration::from_secs(25))
 }
 
-fn connect_timeout() -> Duration {
-    Duration::from_secs(10)
+fn connect_timeout() -> Span {
+    Span(Duration::from_secs(10))
 }
 
-fn statistics() -> Duration {
-    Duration::from_secs(15)
-}
-
-/// A span of time as pipelines have it: `600ms`, `25s`, `2m`.
-fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(from)?;
-    parse_span(&text).ok_or_else(|| {
-        D::Error::custom(format!(
-            "`{text}` is no span of time, expected a whole number and ms, s, m or h, such as 25s"
-        ))
-    })
-}
-
-fn parse_span(text: &str) -> Option<Duration> {
-    let end = text.find(|c: char| !c.is_ascii_digit())?;
-    let number: u64 = text[..end].parse().ok()?;
-    let millis = match text[end..].trim_start() {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    number.checked_mul(millis).map(Duration::from_millis)
+fn statistics() -> Span {
+    Span(Duration::from_secs(15))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn spans_are_a_number_and_a_unit() {
-        assert_eq!(parse_span("600ms"), Some(Duration::from_millis(600)));
-        assert_eq!(parse_span("25s"), Some(Duration::from_secs(25)));
-        assert_eq!(parse_span("2 m"), Some(Duration::from_mins(2)));
-        for wrong in ["", "25", "s", "-1s", "1.5s", "1d", "99999999999999999999s"] {
-            assert_eq!(parse_span(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn a_property_is_not_shown() {

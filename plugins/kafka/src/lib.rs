@@ -61,6 +61,7 @@ mod topic;
 mod watch;
 
 pub use config::{Brokers, Compression, Config, Format, Property};
+pub use rolog_plugin::settings::Span;
 pub use target::Kafka;
 pub use template::Template;
 

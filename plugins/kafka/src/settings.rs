@@ -78,12 +78,12 @@ pub(crate) fn conf(config: &Config, setup: &Setup) -> Result<Conf, ConfigError> 
         (
             "delivery_timeout",
             "message.timeout.ms",
-            &millis(config.delivery_timeout),
+            &millis(config.delivery_timeout.0),
         ),
         (
             "statistics",
             "statistics.interval.ms",
-            &millis(config.statistics),
+            &millis(config.statistics.0),
         ),
         // Of what waits, the stage before it keeps account and bounds; here it is only on its way.
         ("", "queue.buffering.max.messages", "0"),
@@ -150,13 +150,13 @@ pub(crate) fn check(config: &Config, setup: &Setup) -> Result<Plan, ConfigError>
     let within = |span: Duration, least: u64, most: u64| {
         (Duration::from_millis(least)..=Duration::from_millis(most)).contains(&span)
     };
-    if !within(config.delivery_timeout, 10, 900_000) {
+    if !within(config.delivery_timeout.0, 10, 900_000) {
         wrong.add(out_of_range("delivery_timeout", "10ms to 15m"));
     }
-    if !within(config.connect_timeout, 100, 300_000) {
+    if !within(config.connect_timeout.0, 100, 300_000) {
         wrong.add(out_of_range("connect_timeout", "100ms to 5m"));
     }
-    if !config.statistics.is_zero() && !within(config.statistics, 100, 86_400_000) {
+    if !config.statistics.0.is_zero() && !within(config.statistics.0, 100, 86_400_000) {
         wrong.add(out_of_range("statistics", "0s, or 100ms to 24h"));
     }
     if !config.resource.is_empty() && config.format != crate::Format::Otlp {

@@ -41,7 +41,7 @@ impl Target for Kafka {
 
     async fn create(config: Config, context: Context) -> Result<Self, Failure> {
         let producer = start(&config, &context)?;
-        producer.reach(config.connect_timeout).await?;
+        producer.reach(config.connect_timeout.0).await?;
         Ok(Kafka {
             shape: Shape::new(&config),
             producer: Mutex::new(Arc::new(producer)),
@@ -116,10 +116,10 @@ impl Kafka {
 
     /// Says once that attempts are cancelled before librdkafka knows what became of their records.
     fn look_at_deadline(&self, attempt: &Attempt) {
-        let wanted = self.config.delivery_timeout + MARGIN;
+        let wanted = self.config.delivery_timeout.0 + MARGIN;
         if attempt.remaining() < wanted && !self.told_of_deadline.swap(true, Ordering::Relaxed) {
             log::warn!(
-                "an attempt has {:.1?}, less than `delivery_timeout` ({:?}) and a second: in trouble \
+                "an attempt has {:.1?}, less than `delivery_timeout` ({}) and a second: in trouble \
                  it will be cancelled before Kafka's client knows what became of its records",
                 attempt.remaining(),
                 self.config.delivery_timeout

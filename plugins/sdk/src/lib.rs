@@ -41,6 +41,7 @@ mod library;
 mod logger;
 mod plan;
 mod scope;
+pub mod settings;
 mod setup;
 mod target;
 mod under_way;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::time::Span;
+use rolog_plugin::settings::Span;
 
 /// The settings of an SQL target.
 #[derive(Clone, Deserialize)]

@@ -39,7 +39,7 @@ mod tls;
 mod trouble;
 
 pub use config::{ColumnSetting, Config, Synchronous, Tls, TlsMode, TooLong, TypedColumn, Unfit};
+pub use rolog_plugin::settings::Span;
 pub use target::Sql;
-pub use time::Span;
 
 rolog_plugin::export_target!(Sql, name = "sql");

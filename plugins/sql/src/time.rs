@@ -1,9 +1,6 @@
-//! Times as databases write them, and spans as the pipeline's file does.
-
-use std::time::Duration;
+//! Times as databases write them.
 
 use rolog_core::value::Timestamp;
-use serde::{Deserialize, Deserializer, de};
 
 /// `2026-11-22T11:15:00.123456789Z`, with `gap` in place of the `T`, without the `Z` where it is
 /// left out, and with as many digits of the second as are asked for.
@@ -64,50 +61,6 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// A span of time, as in `10s`, `1h30m` or `30d`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span(pub Duration);
-
-impl Span {
-    fn parse(text: &str) -> Option<Span> {
-        let mut rest = text.trim();
-        let mut whole = Duration::ZERO;
-        if rest.is_empty() {
-            return None;
-        }
-        while !rest.is_empty() {
-            let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-            let number: u64 = rest[..digits].parse().ok()?;
-            rest = &rest[digits..];
-            let end = rest
-                .find(|c: char| c.is_ascii_digit())
-                .unwrap_or(rest.len());
-            let unit = match &rest[..end] {
-                "d" => 86_400_000,
-                "h" => 3_600_000,
-                "m" => 60_000,
-                "s" => 1000,
-                "ms" => 1,
-                _ => return None,
-            };
-            rest = &rest[end..];
-            whole = whole.checked_add(Duration::from_millis(number.checked_mul(unit)?))?;
-        }
-        Some(Span(whole))
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Span::parse(&text).ok_or_else(|| {
-            de::Error::custom(format!(
-                "`{text}` is no span of time, expected one such as `10s`, `1h30m` or `30d`"
-            ))
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,15 +73,6 @@ mod tests {
             let mut text = String::new();
             put(time, 'T', 9, true, &mut text);
             prop_assert_eq!(text, time.to_string());
-        }
-    }
-
-    #[test]
-    fn spans_add_up_and_what_is_none_is_refused() {
-        assert_eq!(Span::parse("1h30m"), Some(Span(Duration::from_mins(90))));
-        assert_eq!(Span::parse("30d"), Some(Span(Duration::from_hours(720))));
-        for text in ["", "7", "d", "1y", "1h30", "-1s", "99999999999999999999d"] {
-            assert_eq!(Span::parse(text), None, "{text}");
         }
     }
 }

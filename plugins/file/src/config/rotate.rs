@@ -1,9 +1,12 @@
 //! When a file is rotated, and what becomes of it then.
 
+use std::time::Duration;
+
+use rolog_plugin::settings;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use super::amount::{Size, Span, span};
+use super::amount::{Size, Span};
 /// When the file is put aside and a new one begun. Whichever comes first; at least one is given.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,9 +43,10 @@ impl Every {
             "week" | "1w" => Every::Week,
             "month" => Every::Month,
             text => {
-                let seconds = span(text)?.as_secs();
-                let minutes = u32::try_from(seconds / 60).ok()?;
-                let fits = seconds % 60 == 0 && minutes < 1440 && 1440 % minutes.max(1) == 0;
+                let span = text.parse::<settings::Span>().ok()?.0;
+                let minutes = u32::try_from(span.as_secs() / 60).ok()?;
+                let whole = span == Duration::from_mins(minutes.into());
+                let fits = whole && (1..1440).contains(&minutes) && 1440 % minutes == 0;
                 return fits.then_some(Every::Minutes(minutes));
             }
         })
@@ -96,10 +100,13 @@ mod tests {
     fn periods_divide_the_day_or_are_those_of_the_calendar() {
         assert_eq!(Every::read("hour"), Some(Every::Minutes(60)));
         assert_eq!(Every::read("15m"), Some(Every::Minutes(15)));
+        assert_eq!(Every::read("1h30m"), Some(Every::Minutes(90)));
         assert_eq!(Every::read("900s"), Some(Every::Minutes(15)));
         assert_eq!(Every::read("1d"), Some(Every::Day));
         assert_eq!(Every::read("month"), Some(Every::Month));
-        for bad in ["", "7m", "90s", "30s", "2d", "24h", "daily", "0m"] {
+        for bad in [
+            "", "7m", "90s", "30s", "0s", "1m1ms", "2d", "24h", "daily", "0m",
+        ] {
             assert_eq!(Every::read(bad), None, "{bad}");
         }
     }

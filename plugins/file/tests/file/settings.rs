@@ -123,13 +123,16 @@ fn settings_of_rotation_that_cannot_work_are_refused_at_their_place() {
             .to_string()
     };
     for (more, text) in [
-        (r#", "rotate": {"size": "10M"}"#, "`10M` is no size"),
+        (
+            r#", "rotate": {"size": "10M"}"#,
+            "`M` is not a unit of size",
+        ),
         (r#", "rotate": {"every": "7m"}"#, "`7m` is no period"),
         (
             r#", "rotate": {"every": "day"}, "zone": "Mars""#,
             "`Mars` is no time zone",
         ),
-        (r#", "keep": {"age": "7"}"#, "`7` is no time"),
+        (r#", "keep": {"age": "7"}"#, "`7`: the time has no unit"),
         (
             r#", "compress": "lz4""#,
             "expected one of `off`, `gzip`, `zstd`",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
+use rolog_plugin::settings::{Span, UnitError};
 
 mod explain;
 mod reading;
@@ -294,8 +295,8 @@ pub(crate) struct Plugins {
 }
 
 /// A time as the pipeline file writes it.
-fn time(text: &str) -> Result<Duration, String> {
-    rolog_host::run::parse_time(text)
+fn time(text: &str) -> Result<Duration, UnitError> {
+    text.parse::<Span>().map(|span| span.0)
 }
 
 #[cfg(test)]
