@@ -137,9 +137,9 @@ fn what_is_larger_than_the_whole_queue_is_told_by_its_target_and_stays() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dead.jsonl");
     let wide = "x".repeat(2000);
-    bury_each(&path, 3, |log, id| match id {
-        1 => info!(log, "order {id} accepted", id = id),
-        _ => info!(log, "order {id} refused", id = id, why = &*wide),
+    bury_each(&path, 3, |log, id| {
+        let why = if id == 1 { "full" } else { &*wide };
+        info!(log, "order {id} refused", id = id, why = why);
     });
     let before = std::fs::read_to_string(&path).unwrap();
     let narrow = WORKING.replace("memory,", "memory, queue: { max_bytes: 1KiB },");
