@@ -5,7 +5,8 @@ use crate::delivery::Failure;
 /// What became of one record, at each target that it was routed to.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Delivery {
-    /// In the order of their ends. Empty where no route matched.
+    /// In the order of their ends. Empty where no route matched, and where the flight recorder took
+    /// the record: whether it goes out is decided later, and this does not wait for that.
     pub targets: Vec<TargetEnd>,
 }
 
@@ -44,7 +45,7 @@ impl Delivery {
             .all(|target| target.end == End::Delivered)
     }
 
-    /// No route matched it.
+    /// No route matched it, or it is with the flight recorder.
     pub fn is_unrouted(&self) -> bool {
         self.targets.is_empty()
     }

@@ -57,6 +57,22 @@ fn what_led_to_an_error_is_sent_before_it_in_order_and_marked() {
 }
 
 #[test]
+fn a_receipt_does_not_wait_for_what_the_recorder_may_send_later() {
+    let host = start(RECORDER);
+    let log = host.factory().get_logger("shop");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let recorded = debug!(log.receipt(), "kept").await.unwrap().await;
+        assert!(recorded.is_unrouted(), "{recorded:?}");
+        let error = error!(log.receipt(), "failed").await.unwrap().await;
+        assert!(error.is_delivered() && !error.is_unrouted(), "{error:?}");
+    });
+    assert_eq!(said(&end(&host)), ["kept", "failed"]);
+}
+
+#[test]
 fn a_trace_is_recorded_across_threads() {
     let host = start(&RECORDER.replace("keep: 3", "keep: 3, by: trace_id"));
     let log = host.factory().get_logger("shop");
