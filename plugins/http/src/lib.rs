@@ -45,7 +45,6 @@ mod route;
 mod send;
 mod status;
 mod target;
-mod template;
 #[cfg(test)]
 mod testing;
 mod tls;

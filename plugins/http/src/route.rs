@@ -5,10 +5,10 @@ use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 use rolog_core::frame::Record;
 use rolog_plugin::ConfigError;
+use rolog_plugin::settings::{Template, TemplateError};
 
 use crate::config::Config;
 use crate::format;
-use crate::template::Template;
 
 /// What a value may contain unencoded: RFC 3986's unreserved characters.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC
@@ -46,10 +46,11 @@ impl Routes {
             let wrong = |what: String| ConfigError::at(format!("headers.{name}"), what);
             let known = HeaderName::try_from(name.as_str())
                 .map_err(|_| wrong(format!("`{name}` is no name of a header")))?;
-            let value = Template::strict(value.reveal()).map_err(&wrong)?;
+            let value: Result<Template, _> = value.reveal().parse();
+            let value = value.map_err(|what| wrong(what.to_string()))?;
             headers.push((known, value));
         }
-        let shown = url.shown();
+        let shown = url.to_string();
         let mut routes = Routes {
             shown: shown.split('?').next().unwrap_or_default().to_owned(),
             url,
@@ -81,7 +82,8 @@ impl Routes {
     }
 
     fn is_fixed(&self) -> bool {
-        self.url.is_fixed() && self.headers.iter().all(|(_, value)| value.is_fixed())
+        let mut all = self.headers.iter().map(|(_, value)| value);
+        self.url.fixed().is_some() && all.all(|value| value.fixed().is_some())
     }
 
     /// The URL and the values of the headers for a record: those of two records are equal exactly
@@ -97,10 +99,10 @@ impl Routes {
         let fill = |template: &Template, put: fn(&str, &mut String) -> bool| {
             let mut out = String::new();
             match record {
-                Some(record) => template.fill(record, &mut out, put).map_err(|name| {
+                Some(record) => template.fill_by(record, &mut out, put).map_err(|name| {
                     format!("the record has no `{name}` that the URL or a header can hold")
                 })?,
-                None => out = template.shown(),
+                None => out.push_str(template.fixed().unwrap_or_default()),
             }
             Ok::<_, String>(out)
         };
@@ -175,18 +177,19 @@ fn url(config: &Config) -> Result<Template, ConfigError> {
         ("", None) => "/",
         (rest, _) => rest,
     };
-    let mut template = Template::strict(&format!("{scheme}://{authority}{rest}")).map_err(wrong)?;
+    let template = format!("{scheme}://{authority}{rest}").parse();
+    let mut template: Template = template.map_err(|what: TemplateError| wrong(what.to_string()))?;
     // Whatever fills the holes, the rest has to be a URL.
-    Url::parse(&template.shown().replace(['{', '}'], ""))
+    Url::parse(&template.to_string().replace(['{', '|', '}'], ""))
         .map_err(|error| wrong(format!("the URL cannot be read: {error}")))?;
     let mut mark = if rest.contains('?') { '&' } else { '?' };
     for (name, value) in &config.query {
-        let value = Template::strict(value.reveal())
-            .map_err(|what| ConfigError::at(format!("query.{name}"), what))?;
+        let value: Template = value.reveal().parse().map_err(|what: TemplateError| {
+            ConfigError::at(format!("query.{name}"), what.to_string())
+        })?;
         let encoded = |text: &str| utf8_percent_encode(text, VALUE).to_string();
-        let key = Template::strict(&format!("{mark}{}=", encoded(name)))
-            .expect("an encoded name has no braces");
-        template.append(key);
+        let key = format!("{mark}{}=", encoded(name)).parse();
+        template.append(key.expect("an encoded name has no braces"));
         template.append(value.map_text(encoded));
         mark = '&';
     }
@@ -194,8 +197,8 @@ fn url(config: &Config) -> Result<Template, ConfigError> {
         && !rest.contains(&format!("{name}="))
         && !config.query.contains_key(name)
     {
-        let pair = format!("{mark}{name}={value}");
-        template.append(Template::strict(&pair).expect("a preset's parameter has no braces"));
+        let pair = format!("{mark}{name}={value}").parse();
+        template.append(pair.expect("a preset's parameter has no braces"));
     }
     Ok(template)
 }

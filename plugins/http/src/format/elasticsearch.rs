@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use rolog_core::frame::Record;
 use rolog_core::render::JsonLine;
 use rolog_plugin::ConfigError;
+use rolog_plugin::settings::Template;
 use serde::Deserialize;
 
 use super::{Format, Reading, Stream, Trouble, Written, quoted};
 use crate::config::Config;
-use crate::template::Template;
 
 /// Where it takes records.
 pub(crate) const PATH: &str = "/_bulk";
@@ -59,9 +59,9 @@ pub(super) struct Bulk {
 
 /// What is wrong with the settings.
 pub(crate) fn problems(settings: &Settings) -> Vec<ConfigError> {
-    let index = settings.index.as_deref().map(Template::strict);
+    let index = settings.index.as_deref().map(str::parse::<Template>);
     match index {
-        Some(Err(what)) => vec![ConfigError::at("elasticsearch.index", what)],
+        Some(Err(what)) => vec![ConfigError::at("elasticsearch.index", what.to_string())],
         _ => Vec::new(),
     }
 }
@@ -71,7 +71,7 @@ impl Bulk {
         let settings = config.elasticsearch.clone().unwrap_or_default();
         let index = settings.index.as_deref();
         Bulk {
-            index: index.map(|text| Template::strict(text).expect("the settings are checked")),
+            index: index.map(|text| text.parse().expect("the settings are checked")),
             settings,
             renderer: JsonLine::new().with_source(config.source),
         }
@@ -90,10 +90,7 @@ impl Format for Bulk {
         });
         if let Some(index) = &self.index {
             let mut name = String::new();
-            let filled = index.fill(record, &mut name, |text, out| {
-                out.push_str(text);
-                true
-            });
+            let filled = index.fill(record, &mut name);
             filled
                 .map_err(|name| format!("the record has no `{name}` that the index is named by"))?;
             // Elasticsearch takes no capitals in the name of an index.

@@ -2,12 +2,12 @@
 
 use rolog_core::frame::Record;
 use rolog_core::render::{JsonLine, TextLine};
+use rolog_plugin::settings::Template;
 use serde::Deserialize;
 
 use super::lines::Frame;
 use super::{Format, Stream, Written};
 use crate::config::Config;
-use crate::template::{Part, Template};
 
 /// The settings of `format: envelope`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -84,17 +84,12 @@ impl Envelope {
 
 fn pieces(record: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    for part in Template::lenient(record).parts() {
-        match part {
-            Part::Hole { name, .. } if name == "json" => pieces.push(Piece::Json),
-            Part::Hole { name, .. } if name == "text" => pieces.push(Piece::Text),
-            part => {
-                let one = Template::of(part.clone());
-                match pieces.last_mut() {
-                    Some(Piece::Template(last)) => last.append(one),
-                    _ => pieces.push(Piece::Template(one)),
-                }
-            }
+    for (name, part) in Template::lenient(record).parts() {
+        match (name, pieces.last_mut()) {
+            (Some("json"), _) => pieces.push(Piece::Json),
+            (Some("text"), _) => pieces.push(Piece::Text),
+            (_, Some(Piece::Template(last))) => last.append(part),
+            _ => pieces.push(Piece::Template(part)),
         }
     }
     pieces
@@ -125,7 +120,7 @@ impl Format for Envelope {
                 Piece::Template(template) => {
                     let mut text = String::new();
                     template
-                        .fill(record, &mut text, |value, out| {
+                        .fill_by(record, &mut text, |value, out| {
                             out.push_str(&escaped(value));
                             true
                         })

@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, HashMap};
 use rolog_core::frame::Record;
 use rolog_core::render::{JsonLine, TextLine};
 use rolog_plugin::ConfigError;
+use rolog_plugin::settings::Template;
 use serde::Deserialize;
 
 use super::{Format, Stream, Written, quoted};
 use crate::config::Config;
-use crate::template::Template;
 
 /// Where it takes records.
 pub(crate) const PATH: &str = "/loki/api/v1/push";
@@ -85,8 +85,8 @@ pub(crate) fn problems(settings: &Settings) -> Vec<ConfigError> {
                         .expected("letters, digits and `_`, no digit first"),
                 );
             }
-            if let Err(what) = Template::strict(text) {
-                problems.push(ConfigError::at(path, what));
+            if let Err(what) = text.parse::<Template>() {
+                problems.push(ConfigError::at(path, what.to_string()));
             }
         }
     }
@@ -101,7 +101,7 @@ impl Loki {
             .expect("the settings are checked to have it");
         let templates = |pairs: &BTreeMap<String, String>| {
             let read = |(name, text): (&String, &String)| {
-                let template = Template::strict(text).expect("the settings are checked");
+                let template = text.parse().expect("the settings are checked");
                 (name.clone(), template)
             };
             pairs.iter().map(read).collect()
@@ -195,11 +195,7 @@ fn pairs(templates: &[(String, Template)], record: &Record<'_>, out: &mut Vec<u8
     let mut first = true;
     for (name, template) in templates {
         let mut value = String::new();
-        let put = |text: &str, out: &mut String| {
-            out.push_str(text);
-            true
-        };
-        if template.fill(record, &mut value, put).is_err() {
+        if template.fill(record, &mut value).is_err() {
             continue;
         }
         if !std::mem::take(&mut first) {

@@ -20,7 +20,9 @@
 //! ```
 
 mod secret;
+mod template;
 mod units;
 
 pub use secret::Secret;
+pub use template::{Template, TemplateError};
 pub use units::{Size, Span, UnitError};
