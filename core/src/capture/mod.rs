@@ -120,22 +120,45 @@ impl Sink for Room<'_> {
 /// Copies short texts by words, without a call.
 #[inline]
 fn copy(to: &mut [u8], from: &[u8]) {
-    match from.len() {
-        8..=16 => overlapping::<8>(to, from),
-        17..=32 => overlapping::<16>(to, from),
-        4..8 => overlapping::<4>(to, from),
-        _ => to.copy_from_slice(from),
+    let len = from.len();
+    match len {
+        8..=16 => {
+            word(to, from, 0);
+            word(to, from, len - 8);
+        }
+        17..=32 => {
+            word(to, from, 0);
+            word(to, from, 8);
+            word(to, from, len - 16);
+            word(to, from, len - 8);
+        }
+        4..8 => {
+            half(to, from, 0);
+            half(to, from, len - 4);
+        }
+        _ => copy_any(to, from),
     }
 }
 
-/// Copies between `N` and twice as many bytes: the first `N` and the last `N`.
+// Through numbers: copies of constant lengths would be made into one of a length that is not.
+
 #[inline]
-fn overlapping<const N: usize>(to: &mut [u8], from: &[u8]) {
-    if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
-        to[..N].copy_from_slice(first);
-        let at = to.len() - N;
-        to[at..].copy_from_slice(last);
+fn word(to: &mut [u8], from: &[u8], at: usize) {
+    if let (Some(to), Some(from)) = (to[at..].first_chunk_mut(), from[at..].first_chunk()) {
+        *to = u64::from_ne_bytes(*from).to_ne_bytes();
     }
+}
+
+#[inline]
+fn half(to: &mut [u8], from: &[u8], at: usize) {
+    if let (Some(to), Some(from)) = (to[at..].first_chunk_mut(), from[at..].first_chunk()) {
+        *to = u32::from_ne_bytes(*from).to_ne_bytes();
+    }
+}
+
+#[inline(never)]
+fn copy_any(to: &mut [u8], from: &[u8]) {
+    to.copy_from_slice(from);
 }
 
 /// The text of a message that is no template: a section of the payload.

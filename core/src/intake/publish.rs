@@ -10,29 +10,28 @@ use crate::ring::local::Entered;
 use crate::ring::{Claim, EntryHeader, Producer, Refused, local};
 
 impl Intake {
-    /// Room for a record in the common case: the ring of this thread has it, and nothing needs
-    /// attention. `None` otherwise; nothing was counted then. `len` is at most
+    /// Room for a record in the common case: it goes right behind the last one of this thread, and
+    /// nothing needs attention. `None` otherwise; nothing was counted then. `len` is at most
     /// [`max_record`](Self::max_record).
     #[inline(always)]
     #[expect(
         clippy::inline_always,
         reason = "a log call in one piece keeps its parts in registers: half the instructions"
     )]
-    pub(crate) fn open(&self, header: &EntryHeader, len: usize) -> Option<Open<'_>> {
+    pub(crate) fn open(&self, len: usize) -> Option<Open<'_>> {
         debug_assert!(len <= self.max_record);
         let light = Light::of_now();
         let ring = local::current().enter(self.id)?;
         // SAFETY: the claim goes before the ring in `Open`, and in the early return.
         let producer = unsafe { ring.producer() };
         // A ring belongs to one thread, and only a thread that has entered publishes.
-        let claim = producer.claim_free(light, len).ok()?;
+        let claim = producer.claim_straight(light, len)?;
         claim.count_emitted();
         Some(Open {
             watch: PanicWatch(self),
             claim,
             ring,
             light,
-            header: *header,
         })
     }
 
@@ -51,10 +50,10 @@ impl Intake {
         write: impl FnOnce(&mut [u8]),
     ) -> Result<(), Dropped> {
         if len <= self.max_record
-            && let Some(mut open) = self.open(&header, len)
+            && let Some(mut open) = self.open(len)
         {
-            write(open.payload());
-            open.publish();
+            write(open.payload(&header));
+            open.publish(header.level);
             return Ok(());
         }
         local::with(|thread| {
@@ -355,25 +354,24 @@ pub(crate) struct Open<'a> {
     claim: Claim<'a>,
     ring: Entered<'a>,
     light: Light,
-    header: EntryHeader,
 }
 
 impl Open<'_> {
-    /// The room for the payload, with whatever was in it before.
+    /// The room for the payload behind this header, with whatever was in it before.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Intake::open`")]
-    pub(crate) fn payload(&mut self) -> &mut [u8] {
-        self.claim.begin(&self.header)
+    pub(crate) fn payload(&mut self, header: &EntryHeader) -> &mut [u8] {
+        self.claim.begin(header)
     }
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Intake::open`")]
-    pub(crate) fn publish(self) {
+    pub(crate) fn publish(self, level: u8) {
         let intake = self.watch.0;
         mem::forget(self.watch);
         let is_due = self.claim.publish();
         drop(self.ring);
-        intake.after_publish(is_due, self.header.level, self.light);
+        intake.after_publish(is_due, level, self.light);
     }
 }
 

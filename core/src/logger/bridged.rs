@@ -194,7 +194,7 @@ impl Logger {
         let mut header = self.header(site.map_or(0, CallSite::register), level, bits);
         with_scratch(|scratch| {
             if self.encode(site, &mut header, None, scratch, bridged) {
-                self.publish(header, scratch, false);
+                self.publish(header, scratch);
             }
         });
     }

@@ -154,7 +154,7 @@ impl<'a> RecordBuilder<'a> {
         let mut header = logger.header(0, self.level, self.bits());
         with_scratch(|scratch| {
             if logger.encode(None, &mut header, self.time, scratch, &self) {
-                logger.publish(header, scratch, false);
+                logger.publish(header, scratch);
             }
         });
     }

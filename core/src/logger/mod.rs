@@ -56,6 +56,8 @@ pub struct Logger {
 pub(crate) struct Inner {
     gate: Gate,
     id: u32,
+    /// That of `shared`: a call finds it here, one step sooner.
+    intake: Arc<Intake>,
     name: Arc<str>,
     shared: Arc<Shared>,
 }
@@ -84,6 +86,7 @@ impl Logger {
             inner: Arc::new(Inner {
                 gate,
                 id,
+                intake: Arc::clone(&shared.intake),
                 name,
                 shared,
             }),
@@ -155,13 +158,13 @@ impl Logger {
         }
     }
 
-    /// Publishes what is encoded already, in the name of a caller that may have waited before.
-    fn publish(&self, header: EntryHeader, payload: &[u8], waited: bool) {
+    /// Publishes what is encoded already.
+    fn publish(&self, header: EntryHeader, payload: &[u8]) {
         if context::has_voice() {
             return self.feed_back(header, payload);
         }
         let level = Level::from_code(header.level).unwrap_or(Level::Critical);
-        if !waited && self.inner.gate.is_blocked() {
+        if self.inner.gate.is_blocked() {
             self.wait_for_room(level);
         }
         // What is dropped here has been counted there.
@@ -205,20 +208,14 @@ impl Logger {
         }
     }
 
-    /// For values that have to be asked, and loggers whose name stands in the record.
+    /// For values that have to be asked, loggers whose name stands in the record, and whatever is to
+    /// be decided before a record goes into its ring.
     #[inline(never)]
-    fn emit_dynamic(
-        &self,
-        site: &'static CallSite,
-        level: Level,
-        bits: u16,
-        waited: bool,
-        values: &dyn Encode,
-    ) {
+    fn emit_dynamic(&self, site: &'static CallSite, level: Level, bits: u16, values: &dyn Encode) {
         let mut header = self.header(site.register(), level, bits);
         with_scratch(|scratch| {
             if self.encode(Some(site), &mut header, None, scratch, values) {
-                self.publish(header, scratch, waited);
+                self.publish(header, scratch);
             }
         });
     }
@@ -366,24 +363,24 @@ impl Emit for Logger {
 
     #[inline]
     fn emit<V: Values>(&self, site: &'static CallSite, level: Level, bits: u16, values: &V) {
-        let intake: &Intake = &self.inner.shared.intake;
-        let mut waited = false;
+        let inner: &Inner = &self.inner;
+        let intake: &Intake = &inner.intake;
+        let known_site = site.id();
         if let Some(len) = values.encoded_len()
             && len <= intake.max_record()
-            && self.inner.id != 0
+            && inner.id != 0
+            && known_site != 0
+            && !inner.gate.is_blocked()
             && context::is_plain()
         {
-            let header = self.header(site.register(), level, bits);
-            if self.inner.gate.is_blocked() {
-                self.wait_for_room(level);
-                waited = true;
-            }
-            if let Some(mut open) = intake.open(&header, len) {
-                values.put(&mut Room::new(open.payload()));
-                return open.publish();
+            // Before the rest, so that where it is a call it is the only one.
+            let header = self.header(known_site, level, bits);
+            if let Some(mut open) = intake.open(len) {
+                values.put(&mut Room::new(open.payload(&header)));
+                return open.publish(level.code());
             }
         }
-        self.emit_dynamic(site, level, bits, waited, values);
+        self.emit_dynamic(site, level, bits, values);
     }
 }
 

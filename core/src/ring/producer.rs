@@ -34,8 +34,12 @@ pub(crate) struct Producer {
     /// Capacity - 1; 0 while there is no segment.
     mask: Cell<u64>,
     head: Cell<u64>,
-    /// Up to here an entry fits without passing half of the ring, as of the last look at `tail`.
-    half: Cell<u64>,
+    /// Up to here an entry goes right behind the last one, and there is nothing to decide: it meets
+    /// neither the end of the segment, nor what is still to be read, nor (where that is to be
+    /// noticed) half of the ring, as of the last look at `tail`.
+    straight: Cell<u64>,
+    /// `tail` at the last look.
+    seen: Cell<u64>,
     shared: Arc<Shared>,
     memory: std::sync::Arc<Memory>,
 }
@@ -50,7 +54,8 @@ impl Producer {
             segment: Cell::new(ptr::null()),
             mask: Cell::new(0),
             head: Cell::new(0),
-            half: Cell::new(0),
+            straight: Cell::new(0),
+            seen: Cell::new(0),
             shared,
             memory,
         }
@@ -68,83 +73,93 @@ impl Producer {
     /// Room for a payload of `len` bytes.
     #[cfg(test)]
     pub(crate) fn claim(&self, len: usize) -> Result<Claim<'_>, Refused> {
-        self.claim_leaving(len, 0)
+        let is_free = !self.shared.line.busy.load(Ordering::Relaxed);
+        let straight = is_free.then(|| self.claim_straight(Light::of_now(), len));
+        match straight.flatten() {
+            Some(claim) => Ok(claim),
+            None => self.claim_leaving(len, 0),
+        }
     }
 
-    /// Room for a payload of `len` bytes, if `reserve` bytes stay free beside it.
-    pub(crate) fn claim_leaving(&self, len: usize, reserve: usize) -> Result<Claim<'_>, Refused> {
-        let shared: &Shared = &self.shared;
-        let busy = Busy::enter(shared).ok_or(Refused::Nested)?;
-        self.claim_behind(shared, busy, Light::of_now(), len, reserve)
-    }
-
-    /// Room for a payload of `len` bytes, for a caller that knows that no publish is under way here.
+    /// Room for a payload of `len` bytes right behind the last entry, for a caller that knows that no
+    /// publish is under way here. `None` where there is something to decide first, which
+    /// [`claim_leaving`](Self::claim_leaving) does.
     #[inline(always)]
     #[expect(
         clippy::inline_always,
         reason = "a log call in one piece keeps its parts in registers: half the instructions"
     )]
-    pub(crate) fn claim_free(&self, light: Light, len: usize) -> Result<Claim<'_>, Refused> {
+    pub(crate) fn claim_straight(&self, light: Light, len: usize) -> Option<Claim<'_>> {
         let shared: &Shared = &self.shared;
-        self.claim_behind(shared, Busy::enter_free(shared), light, len, 0)
+        let busy = Busy::enter_free(shared);
+        if !Self::may_go_on(shared, light) {
+            return None;
+        }
+        let start = self.head.get();
+        let end = start + footprint(len) as u64;
+        (end <= self.straight.get()).then_some(Claim {
+            producer: self,
+            shared,
+            _busy: busy,
+            start,
+            end,
+            len,
+            look: None,
+        })
     }
 
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "see `claim_free`")]
-    fn claim_behind<'a>(
-        &'a self,
-        shared: &'a Shared,
-        busy: Busy<'a>,
-        light: Light,
-        len: usize,
-        reserve: usize,
-    ) -> Result<Claim<'a>, Refused> {
+    /// Whether nobody wants something of this producer, once it is busy.
+    #[inline]
+    fn may_go_on(shared: &Shared, light: Light) -> bool {
         light.fence();
         // Relaxed: after `busy` and a light barrier; the other side has stored it before a heavy
         // one, and looks at `busy` after it. So this load sees the flag, or that side sees `busy`.
-        if shared.attention.load(Ordering::Relaxed) != 0 {
+        shared.attention.load(Ordering::Relaxed) == 0
+    }
+
+    /// Room for a payload of `len` bytes, if `reserve` bytes stay free beside it, after a look at what
+    /// the reader has released.
+    pub(crate) fn claim_leaving(&self, len: usize, reserve: usize) -> Result<Claim<'_>, Refused> {
+        let shared: &Shared = &self.shared;
+        let busy = Busy::enter(shared).ok_or(Refused::Nested)?;
+        if !Self::may_go_on(shared, Light::of_now()) {
             return Err(Refused::Attention);
         }
-        let need = footprint(len) as u64;
+        // SAFETY: the segment of a producer that is busy without attention stays (see `reclaim`).
+        let segment = unsafe { self.segment.get().as_ref() }.ok_or(Refused::Full)?;
+        let (capacity, mask) = (segment.capacity() as u64, self.mask.get());
+        let (need, reserve) = (footprint(len) as u64, reserve as u64);
         let head = self.head.get();
-        let mask = self.mask.get();
         // Entries are contiguous: one that does not fit before the end starts at the beginning.
-        let start = if (head & mask) + need <= mask + 1 {
-            head
-        } else {
-            (head | mask) + 1
-        };
+        let skip = (head & mask) + need > capacity;
+        let start = if skip { (head | mask) + 1 } else { head };
         let end = start + need;
-        let is_due = end > self.half.get() && self.press(end, need, reserve as u64)?;
+        // Acquire: the reader's accesses to these bytes come before the writes that follow.
+        let tail = segment.control().tail.load(Ordering::Acquire);
+        if need + reserve > capacity || end - tail > capacity - reserve {
+            return Err(Refused::Full);
+        }
+        // The pump is due when half of the ring is passed, and once more whenever it has read on
+        // since and left as much.
+        let half = capacity / 2;
+        let is_past_half = end - tail > half;
+        let is_news = head - tail <= half || tail != self.seen.get();
+        let free = if is_past_half { capacity } else { half };
+        let look = Look {
+            tail,
+            straight: (tail + free).min((start | mask) + 1),
+            skip_at: skip.then_some(head & mask),
+            is_due: is_past_half && is_news && !self.would_rather_grow(segment.capacity()),
+        };
         Ok(Claim {
             producer: self,
             shared,
             _busy: busy,
-            mask,
-            head,
             start,
             end,
             len,
-            is_due,
+            look: Some(look),
         })
-    }
-
-    /// A look at what the reader has released. The answer: whether the pump is due, since the entry
-    /// passes half of a ring that will not grow (it is large, or there is no memory).
-    #[cold]
-    fn press(&self, end: u64, need: u64, reserve: u64) -> Result<bool, Refused> {
-        // SAFETY: the segment of a producer that is busy without attention stays (see `reclaim`).
-        let segment = unsafe { self.segment.get().as_ref() }.ok_or(Refused::Full)?;
-        let capacity = segment.capacity() as u64;
-        // Acquire: the reader's accesses to these bytes come before the writes that follow.
-        let tail = segment.control().tail.load(Ordering::Acquire);
-        self.half.set(tail + capacity / 2);
-        if need + reserve > capacity || end - tail > capacity - reserve {
-            return Err(Refused::Full);
-        }
-        let half = capacity / 2;
-        let is_due = end - tail > half && self.head.get() - tail <= half;
-        Ok(is_due && !self.would_rather_grow(segment.capacity()))
     }
 
     /// Whether a ring of this capacity is small still, and there is memory for it to grow.
@@ -189,7 +204,8 @@ impl Producer {
         self.segment.set(segment);
         self.mask.set(capacity as u64 - 1);
         self.head.set(0);
-        self.half.set(capacity as u64 / 2);
+        self.straight.set(capacity as u64 / 2);
+        self.seen.set(0);
         match current {
             // Release: the segment is made before it is seen, and the last entry of the current
             // one was published before the reader moves on. It may be freed from here on.
@@ -214,7 +230,8 @@ impl Producer {
             self.segment.set(ptr::null());
             self.mask.set(0);
             self.head.set(0);
-            self.half.set(0);
+            self.straight.set(0);
+            self.seen.set(0);
         }
         // Relaxed: the flag changes under the lock only.
         self.shared.attention.fetch_and(!RECLAIM, Ordering::Relaxed);
@@ -233,11 +250,20 @@ pub(crate) struct Claim<'a> {
     producer: &'a Producer,
     shared: &'a Shared,
     _busy: Busy<'a>,
-    mask: u64,
-    head: u64,
     start: u64,
     end: u64,
     len: usize,
+    /// What was decided, where it was not straight on.
+    look: Option<Look>,
+}
+
+/// What a look at the reader's progress brought.
+struct Look {
+    tail: u64,
+    /// The next [`Producer::straight`].
+    straight: u64,
+    /// Where the end of the segment begins that is left empty, if it is.
+    skip_at: Option<u64>,
     is_due: bool,
 }
 
@@ -245,7 +271,7 @@ impl Claim<'_> {
     /// Writes the entry and publishes it; when `write` panics, nothing is published. `write` gets
     /// exactly as many bytes as were claimed, with whatever was in them before.
     ///
-    /// The answer: whether the pump is due: the ring passed its half, and will not grow.
+    /// The answer: whether the pump is due: more than half of the ring waits, and it will not grow.
     pub(crate) fn write(mut self, header: &EntryHeader, write: impl FnOnce(&mut [u8])) -> bool {
         write(self.begin(header));
         self.publish()
@@ -253,19 +279,18 @@ impl Claim<'_> {
 
     /// Writes the header, and lends the room for the payload, with whatever was in it before.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "see `claim_free`")]
+    #[expect(clippy::inline_always, reason = "see `Producer::claim_straight`")]
     pub(crate) fn begin(&mut self, header: &EntryHeader) -> &mut [u8] {
         // SAFETY: a claim exists only where there is a segment, and it stays: its producer is busy
         // without attention (see `reclaim`).
         let segment = unsafe { &*self.producer.segment.get() };
-        if self.start != self.head {
+        if let Some(at) = self.look.as_ref().and_then(|look| look.skip_at) {
             // SAFETY: from `head` to the end of the data there are at least eight bytes, and they
             // are free, since the claim reaches beyond them.
-            let skip =
-                unsafe { segment.bytes_mut((self.head & self.mask) as usize, size_of::<u32>()) };
+            let skip = unsafe { segment.bytes_mut(at as usize, size_of::<u32>()) };
             skip.copy_from_slice(&SKIP.to_le_bytes());
         }
-        let at = (self.start & self.mask) as usize;
+        let at = (self.start & self.producer.mask.get()) as usize;
         // SAFETY: the claim checked that the header and `len` bytes behind it are free and within
         // the data; `busy` keeps a second claim from overlapping, and the two do not overlap.
         let (fixed, payload) = unsafe {
@@ -287,9 +312,9 @@ impl Claim<'_> {
 
     /// Lets the reader see the entry, after [`begin`](Claim::begin).
     ///
-    /// The answer: whether the pump is due: the ring passed its half, and will not grow.
+    /// The answer: whether the pump is due: more than half of the ring waits, and it will not grow.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "see `claim_free`")]
+    #[expect(clippy::inline_always, reason = "see `Producer::claim_straight`")]
     pub(crate) fn publish(self) -> bool {
         // SAFETY: as in `begin`.
         let segment = unsafe { &*self.producer.segment.get() };
@@ -299,6 +324,10 @@ impl Claim<'_> {
         let published = &self.shared.line.published;
         // Release: the position comes before the count. Relaxed load: its only writer.
         published.store(published.load(Ordering::Relaxed) + 1, Ordering::Release);
-        self.is_due
+        self.look.is_some_and(|look| {
+            self.producer.straight.set(look.straight);
+            self.producer.seen.set(look.tail);
+            look.is_due
+        })
     }
 }
