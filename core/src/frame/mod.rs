@@ -35,6 +35,7 @@
 //! which room was reserved. Values are encoded as [`crate::value`] says; what stands from `01` on is
 //! byte for byte what the logging thread wrote.
 
+mod form;
 mod id;
 mod ids;
 mod message;
@@ -44,6 +45,7 @@ mod record;
 mod select;
 mod write;
 
+pub use form::{Form, Moment};
 pub use id::RecordId;
 #[doc(hidden)]
 pub use ids::{FIRST_FRAME, id_at};

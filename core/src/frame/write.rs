@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::form::{Form, Moment};
 use super::{FIXED_LEN, FRAME_VERSION, HEADER_LEN, MAGIC, Origin, Record, RecordId, flags};
 use crate::call_site::CallSite;
 use crate::level::Level;
@@ -216,6 +217,34 @@ impl BatchBuilder {
         self.bytes() - before
     }
 
+    /// [`push`](Self::push) of `form.meta(one)`, in fewer steps.
+    #[inline]
+    pub fn push_formed(&mut self, form: &Form, one: &Moment<'_>, payload: &[u8]) -> usize {
+        let before = self.dictionary.entries;
+        let site = match form.site_id {
+            0 => 0,
+            id => self.dictionary.formed_site(id, self.epoch, form),
+        };
+        let logger = match form.logger() {
+            LoggerRef { id: 0, .. } => 0,
+            LoggerRef { id, name } => self.dictionary.logger(id, name),
+        };
+        let thread = self.dictionary.thread(one.thread);
+        let len = FIXED_LEN + payload.len();
+        let mut fixed = form.fixed;
+        fixed[..4].copy_from_slice(&(len as u32).to_le_bytes());
+        fixed[8..12].copy_from_slice(&site.to_le_bytes());
+        fixed[12..16].copy_from_slice(&logger.to_le_bytes());
+        fixed[16..20].copy_from_slice(&thread.to_le_bytes());
+        fixed[24..32].copy_from_slice(&one.time.nanos().to_le_bytes());
+        fixed[48..56].copy_from_slice(&one.sequence.to_le_bytes());
+        self.out.reserve(4 + len);
+        self.out.extend_from_slice(&fixed);
+        self.out.extend_from_slice(payload);
+        self.count += 1;
+        4 + len + self.dictionary.entries - before
+    }
+
     /// Appends a record of another batch, whole and under its own id; with an `origin` it gains (or
     /// changes) that. Returns the bytes that it added.
     pub fn push_record(&mut self, record: &Record<'_>, origin: Option<Origin<'_>>) -> usize {
@@ -313,6 +342,16 @@ impl Dictionary {
         match self.site_refs.get(site.id() as usize) {
             Some(reference) if *reference != 0 => *reference,
             _ => self.add_site(epoch, site),
+        }
+    }
+
+    #[inline]
+    fn formed_site(&mut self, id: u32, epoch: u128, form: &Form) -> u32 {
+        match self.site_refs.get(id as usize) {
+            Some(reference) if *reference != 0 => *reference,
+            _ => form
+                .call_site()
+                .map_or(0, |site| self.add_site(epoch, site)),
         }
     }
 

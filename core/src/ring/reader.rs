@@ -14,6 +14,8 @@ pub(crate) struct Reader {
     head: u64,
     /// What the producer may write over, as it was told last.
     released: u64,
+    /// Where it is told again at the latest.
+    release_at: u64,
     /// Entries taken so far.
     taken: u64,
 }
@@ -28,6 +30,7 @@ impl Reader {
             position: 0,
             head: 0,
             released: 0,
+            release_at: 0,
             taken: 0,
         }
     }
@@ -68,7 +71,9 @@ impl Reader {
         &mut self,
         admit: impl FnOnce(u64) -> bool,
     ) -> Option<(EntryHeader, &[u8])> {
-        self.release_some();
+        if self.position >= self.release_at {
+            self.release_some();
+        }
         let (segment, header, len) = self.find()?;
         if !admit(header.ticks) {
             return None;
@@ -97,12 +102,11 @@ impl Reader {
         true
     }
 
+    #[cold]
     fn release_some(&mut self) {
-        if let Some(segment) = self.segment()
-            && (self.position - self.released) as usize >= segment.capacity() / RELEASE_SHARE
-        {
-            self.release();
-        }
+        self.release();
+        let share = self.capacity() / RELEASE_SHARE;
+        self.release_at = self.position + share.max(1) as u64;
     }
 
     /// The bytes of ring memory that the oldest segment has.
@@ -172,6 +176,7 @@ impl Reader {
             // from it, since that would have borrowed `self`.
             drop(unsafe { Box::from_raw(old) });
             (self.position, self.head, self.released) = (0, 0, 0);
+            self.release_at = 0;
         }
         true
     }
@@ -192,6 +197,7 @@ impl Reader {
             position: &mut self.position,
             head: &mut self.head,
             released: &mut self.released,
+            release_at: &mut self.release_at,
             taken: &mut self.taken,
         })
     }
@@ -204,6 +210,7 @@ pub(crate) struct Reclaim<'a> {
     position: &'a mut u64,
     head: &'a mut u64,
     released: &'a mut u64,
+    release_at: &'a mut u64,
     taken: &'a mut u64,
 }
 
@@ -229,6 +236,7 @@ impl Reclaim<'_> {
                 .swap(std::ptr::null_mut(), Ordering::AcqRel),
         );
         (*self.position, *self.head, *self.released) = (0, 0, 0);
+        *self.release_at = 0;
         *self.taken += left;
         Some(left)
     }

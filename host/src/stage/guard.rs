@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use rolog_core::frame::{FrameMeta, Record};
+use rolog_core::frame::{Form, FrameMeta, Moment, Record};
 
 use super::append::{Append, Content, Ends, need};
 use super::ledger::Suppression;
 use super::reserve::Reservation;
 use super::shared::Shared;
-use super::state::State;
+use super::state::{Ease, State};
 
 /// A stage that is open for records: one lock for as many as the pump has in one pass.
 ///
@@ -20,6 +20,8 @@ pub struct StageGuard<'a> {
     state: Option<MutexGuard<'a, State>>,
     ends: Ends,
     before: Before,
+    /// As of the last append. Nothing, where something else has been done since.
+    ease: Ease,
 }
 
 /// What the task knows of the queue already.
@@ -48,6 +50,7 @@ impl<'a> StageGuard<'a> {
             shared,
             state: Some(state),
             ends: Ends::default(),
+            ease: Ease::default(),
         }
     }
 
@@ -55,6 +58,26 @@ impl<'a> StageGuard<'a> {
     /// end is told to the receipts, a refusal included.
     pub fn append(&mut self, meta: &FrameMeta<'_>, payload: &[u8], slot: u64) -> Append {
         self.put(Content { meta, payload }, slot, None)
+    }
+
+    /// [`append`](Self::append) of a record of this form that nobody waits for.
+    #[inline]
+    pub fn append_formed(&mut self, form: &Form, one: &Moment<'_>, payload: &[u8]) -> Append {
+        if !self.ease.takes(form.level(), need(payload)) {
+            return self.append_first(form, one, payload);
+        }
+        let state = self.state.as_mut().expect("only dropping takes it");
+        state.append_with_ease(self.shared, &mut self.ease, form, one, payload);
+        Append::Accepted
+    }
+
+    /// The record that decides how many can follow without a look.
+    #[inline(never)]
+    fn append_first(&mut self, form: &Form, one: &Moment<'_>, payload: &[u8]) -> Append {
+        let answer = self.append(&form.meta(one), payload, 0);
+        let state = self.state.as_ref().expect("only dropping takes it");
+        self.ease = state.ease(self.shared);
+        answer
     }
 
     /// Takes a record into room that was reserved for it. Room of another stage, or room that is
@@ -78,15 +101,15 @@ impl<'a> StageGuard<'a> {
         payload: &[u8],
         slot: u64,
     ) -> Append {
-        let state = self.state.as_mut().expect("only dropping takes it");
         let content = Content { meta, payload };
-        state.append(self.shared, content, slot, true, &mut self.ends)
+        let (shared, state, ends) = self.parts();
+        state.append(shared, content, slot, true, ends)
     }
 
     /// Counts a record that a rule of its route holds back, and tells the receipt of its `slot`.
     pub(crate) fn suppress(&mut self, meta: &FrameMeta<'_>, reason: Suppression, slot: u64) {
-        let state = self.state.as_mut().expect("only dropping takes it");
-        state.suppress(meta, reason, slot, &mut self.ends);
+        let (_, state, ends) = self.parts();
+        state.suppress(meta, reason, slot, ends);
     }
 
     /// Takes records in that were given up together, as the one batch that they were, into room that
@@ -96,14 +119,21 @@ impl<'a> StageGuard<'a> {
         for (record, _) in records {
             room.spend(self.shared, need(record.payload()));
         }
-        let state = self.state.as_mut().expect("only dropping takes it");
-        state.append_group(records, &mut self.ends);
+        let (_, state, ends) = self.parts();
+        state.append_group(records, ends);
     }
 
     fn put(&mut self, content: Content<'_>, slot: u64, room: Option<&mut Reservation>) -> Append {
         let reserved = room.is_some_and(|room| room.spend(self.shared, content.need()));
+        let (shared, state, ends) = self.parts();
+        state.append(shared, content, slot, reserved, ends)
+    }
+
+    /// What a change needs, after which the ease of before does not hold.
+    fn parts(&mut self) -> (&Arc<Shared>, &mut State, &mut Ends) {
+        self.ease = Ease::default();
         let state = self.state.as_mut().expect("only dropping takes it");
-        state.append(self.shared, content, slot, reserved, &mut self.ends)
+        (self.shared, state, &mut self.ends)
     }
 }
 

@@ -1,23 +1,19 @@
-//! The thread that takes records out of the rings, in the order of time, and puts a copy into the
-//! open batch of each target that they are routed to.
-//!
-//! It never waits for a target: a stage that has no room refuses, and counts it. A pass holds the
-//! lock of each stage that it touches, and is bounded so that nobody waits for that lock for long.
+//! What the pump knows in order to route, and the two ways of a record: by the
+//! [plan](super::plans) for its kind, or carefully.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::SyncSender;
-use std::time::Duration;
 
 use rolog_core::Level;
 use rolog_core::Logger;
 use rolog_core::call_site::CallSite;
-use rolog_core::clock::{Clock, ticks, ticks_of};
-use rolog_core::feedback;
-use rolog_core::frame::{FrameMeta, LoggerRef, Origin, OriginKind, RecordId, ThreadRef, flags};
-use rolog_core::intake::{Consumer, Entry, Woken};
+use rolog_core::clock::{Clock, ticks};
+use rolog_core::frame::{
+    FrameMeta, LoggerRef, Moment, Origin, OriginKind, RecordId, ThreadRef, flags,
+};
+use rolog_core::intake::Entry;
 use rolog_core::value::Timestamp;
 
+use super::plans::Plans;
 use crate::dress::Dresser;
 use crate::feedback::OwnRecord;
 use crate::keep::{Keeper, Kept, Seen, all_held};
@@ -27,120 +23,22 @@ use crate::router::{LoggerRoutes, RouteCache};
 use crate::routes::Routes;
 use crate::stage::{Reservation, Stage, StageGuard};
 
-/// How many records one pass takes at most.
-const PASS: usize = 4096;
-
-/// Records younger than this stay in the rings for another moment, so that those of other threads
-/// can still be put before them.
-const REORDER_WINDOW: Duration = Duration::from_millis(1);
-
 /// Why a record that no route takes goes nowhere.
 const NO_ROUTE: &str = "no route";
+
+/// Marks of records that no plan is for.
+const NOT_PLAIN: u16 = flags::LOGGER | flags::RESERVED | flags::OBSERVED | flags::BACKTRACE;
 
 /// How many run-time logger names the pump keeps the routes of.
 const NAMES: usize = 4096;
 
-/// What the pump is asked to do; it answers when it is done.
-pub(crate) enum Command {
-    /// Route everything that has been published so far.
-    Barrier(SyncSender<()>),
-    /// Route everything there is, and end.
-    Stop(SyncSender<()>),
-}
-
-pub(crate) struct Pump {
-    consumer: Consumer,
-    routing: Routing,
-}
-
-impl Pump {
-    pub(crate) fn new(pipeline: Arc<Pipeline>, consumer: Consumer) -> Self {
-        Pump {
-            consumer,
-            routing: Routing {
-                routes: pipeline.routes.get(),
-                pipeline,
-                clock: Clock::system(),
-                version: 0,
-                sites: Vec::new(),
-                loggers: Vec::new(),
-                names: RouteCache::new(NAMES),
-                #[cfg(feature = "backtrace")]
-                symbols: rolog_core::backtrace::Symbols::default(),
-                sequence: 0,
-                dresser: Dresser::default(),
-                keeper: Keeper::default(),
-            },
-        }
-    }
-
-    /// Until it is stopped.
-    pub(crate) fn run(mut self) {
-        feedback::mark_thread(None);
-        let mut woken = Woken::Timer;
-        loop {
-            let commands = self.routing.pipeline.take_commands();
-            let stop = commands.iter().any(|c| matches!(c, Command::Stop(_)));
-            // Who rings wants it at once; so does who asks.
-            let cutoff = match woken {
-                _ if stop => u64::MAX,
-                Woken::Timer if commands.is_empty() => {
-                    ticks().saturating_sub(ticks_of(REORDER_WINDOW))
-                }
-                _ => ticks(),
-            };
-            let mut more = self.pass(cutoff);
-            while more && !commands.is_empty() {
-                more = self.pass(cutoff);
-            }
-            if stop {
-                self.routing.end();
-            }
-            for command in commands {
-                let (Command::Barrier(done) | Command::Stop(done)) = command;
-                // Whoever asked may have given up by now.
-                let _ = done.try_send(());
-            }
-            if stop {
-                return;
-            }
-            woken = if more {
-                Woken::Timer
-            } else {
-                self.consumer.wait(self.routing.keeper.wake_at())
-            };
-        }
-    }
-
-    /// Takes what the rings have up to `cutoff`, at most a pass; says whether there is more.
-    fn pass(&mut self, cutoff: u64) -> bool {
-        let Pump { consumer, routing } = self;
-        routing.refresh();
-        let routes = Arc::clone(&routing.routes);
-        let mut guards: Guards<'_> = routes.stages.iter().map(|_| None).collect();
-        let now = ticks();
-        routing.follow_rules(now);
-        routing.keeper.pass(now);
-        routing.tell_suppressed(&routes, &mut guards);
-        for record in routing.pipeline.feedback.take() {
-            routing.route_own(&record, None, &routes, &mut guards);
-        }
-        let drained = consumer.drain(cutoff, PASS, &mut |entry| {
-            routing.route(&entry, &routes, &mut guards);
-        });
-        let numbered = &routing.pipeline.counts.numbered;
-        numbered.store(routing.sequence, Ordering::Relaxed);
-        drained.more
-    }
-}
-
 /// The guard of each stage that the pass has touched.
-type Guards<'r> = Vec<Option<StageGuard<'r>>>;
+pub(super) type Guards<'r> = Vec<Option<StageGuard<'r>>>;
 
 /// What the pump knows in order to route.
-struct Routing {
-    pipeline: Arc<Pipeline>,
-    routes: Arc<Routes>,
+pub(super) struct Routing {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) routes: Arc<Routes>,
     /// Of the routes that everything below was looked up in.
     version: u64,
     clock: Clock,
@@ -149,9 +47,10 @@ struct Routing {
     names: RouteCache,
     #[cfg(feature = "backtrace")]
     symbols: rolog_core::backtrace::Symbols,
-    sequence: u64,
+    pub(super) sequence: u64,
     dresser: Dresser,
-    keeper: Keeper,
+    pub(super) keeper: Keeper,
+    plans: Plans,
 }
 
 /// A logger and where its records go, as of a version of the routes.
@@ -162,8 +61,26 @@ struct Known {
 }
 
 impl Routing {
+    pub(super) fn new(pipeline: Arc<Pipeline>) -> Self {
+        Routing {
+            routes: pipeline.routes.get(),
+            pipeline,
+            clock: Clock::system(),
+            version: 0,
+            sites: Vec::new(),
+            loggers: Vec::new(),
+            names: RouteCache::new(NAMES),
+            #[cfg(feature = "backtrace")]
+            symbols: rolog_core::backtrace::Symbols::default(),
+            sequence: 0,
+            dresser: Dresser::default(),
+            keeper: Keeper::default(),
+            plans: Plans::default(),
+        }
+    }
+
     /// Before a pass: the clock, and the routes if they have changed.
-    fn refresh(&mut self) {
+    pub(super) fn refresh(&mut self) {
         if let Some(step) = self.clock.sync() {
             self.pipeline.tell(Level::Warning, None, &step.to_string());
         }
@@ -172,6 +89,7 @@ impl Routing {
             self.version = version;
             self.routes = self.pipeline.routes.get();
             self.names = RouteCache::new(NAMES);
+            self.plans.clear();
         }
     }
 
@@ -219,7 +137,39 @@ impl Routing {
         if named { out } else { payload }
     }
 
-    fn route<'r>(&mut self, entry: &Entry<'_>, routes: &'r Routes, guards: &mut Guards<'r>) {
+    /// Gives a record to the targets that it is routed to.
+    pub(super) fn route<'r>(
+        &mut self,
+        entry: &Entry<'_>,
+        routes: &'r Routes,
+        guards: &mut Guards<'r>,
+    ) {
+        let Some(plan) = self.plans.find(&entry.header) else {
+            return self.route_carefully(entry, routes, guards);
+        };
+        self.sequence += 1;
+        let one = Moment {
+            sequence: self.sequence,
+            time: Timestamp::from_nanos(self.clock.utc(entry.header.ticks)),
+            thread: entry.thread,
+        };
+        self.pipeline.counts.count(plan.targets.len(), None);
+        for target in &*plan.targets {
+            let guard = guards[*target].get_or_insert_with(|| routes.stages[*target].open());
+            // What is refused has been counted there.
+            let _ = guard.append_formed(&plan.form, &one, entry.payload);
+        }
+    }
+
+    /// A record of which nothing is known ahead. Makes the plan for those like it, where they need no
+    /// such care.
+    #[inline(never)]
+    fn route_carefully<'r>(
+        &mut self,
+        entry: &Entry<'_>,
+        routes: &'r Routes,
+        guards: &mut Guards<'r>,
+    ) {
         let header = &entry.header;
         let now = Timestamp::from_nanos(self.clock.utc(header.ticks));
         let level = Level::from_code(header.level).unwrap_or(Level::Critical);
@@ -258,6 +208,10 @@ impl Routing {
             origin: Origin::SERVICE,
         };
         let targets = table.targets(level);
+        let is_plain = header.flags & NOT_PLAIN == 0 && header.slot == 0 && logger.id != 0;
+        if is_plain && dress.is_none() && table.keeping.is_none() && !targets.is_empty() {
+            self.plans.put(header, &meta, call_site, targets);
+        }
         let mut held = &[][..];
         if let Some(keeping) = &table.keeping {
             let seen = Seen {
@@ -302,13 +256,13 @@ impl Routing {
     }
 
     /// The rules of other routes, once they are in force.
-    fn follow_rules(&mut self, now: u64) {
+    pub(super) fn follow_rules(&mut self, now: u64) {
         let counts = &self.pipeline.counts.keeping;
         self.keeper.follow(&self.routes.router, counts, now);
     }
 
     /// Says what rules have held back, where that is due.
-    fn tell_suppressed<'r>(&mut self, routes: &'r Routes, guards: &mut Guards<'r>) {
+    pub(super) fn tell_suppressed<'r>(&mut self, routes: &'r Routes, guards: &mut Guards<'r>) {
         for told in self.keeper.take_told() {
             let rule = told.rule;
             let now = Timestamp::from_nanos(self.clock.utc(ticks()));
@@ -317,7 +271,7 @@ impl Routing {
     }
 
     /// Says all that was held back, and counts what is kept as forgotten.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         let routes = Arc::clone(&self.routes);
         let mut guards: Guards<'_> = routes.stages.iter().map(|_| None).collect();
         self.follow_rules(ticks());
@@ -327,7 +281,7 @@ impl Routing {
 
     /// Routes a record of the pipeline's own, but never to the target that it comes from; with a
     /// rule, only to the targets that this rule speaks for.
-    fn route_own<'r>(
+    pub(super) fn route_own<'r>(
         &mut self,
         record: &OwnRecord,
         rule: Option<usize>,
