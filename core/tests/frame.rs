@@ -9,8 +9,8 @@ use rolog_core::Level;
 use rolog_core::call_site::CallSite;
 use rolog_core::delivery::Class;
 use rolog_core::frame::{
-    Batch, BatchBuilder, FrameMeta, LoggerRef, Origin, OriginKind, Record, RecordId, ThreadRef,
-    flags, select,
+    Batch, BatchBuilder, Form, FrameMeta, LoggerRef, Moment, Origin, OriginKind, Record, RecordId,
+    ThreadRef, flags, select,
 };
 use rolog_core::value::{Encoder, OwnedError, OwnedValue, Timestamp};
 
@@ -341,4 +341,36 @@ fn nesting_ends_at_its_bound() {
             .to_string()
             .contains("deeper")
     );
+}
+
+#[test]
+fn a_form_makes_the_frames_that_its_records_would_have() {
+    let (mut careful, mut formed) = (BatchBuilder::new(EPOCH), BatchBuilder::new(EPOCH));
+    for call_site in [Some(&ORDER), None] {
+        let like = FrameMeta {
+            call_site,
+            flags: if call_site.is_none() {
+                flags::MESSAGE
+            } else {
+                0
+            },
+            ..meta(0)
+        };
+        let form = Form::new(&like, call_site);
+        for sequence in 1..10 {
+            let one = Moment {
+                sequence,
+                time: Timestamp::from_nanos(sequence.cast_signed()),
+                thread: ThreadRef {
+                    id: sequence as u32 / 3,
+                    name: "worker",
+                },
+            };
+            let payload = order(sequence);
+            let added = formed.push_formed(&form, &one, &payload);
+            assert_eq!(added, careful.push(&form.meta(&one), &payload));
+            assert_eq!(formed.bytes(), careful.bytes());
+        }
+    }
+    assert_eq!(formed.finish(), careful.finish());
 }

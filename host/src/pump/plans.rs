@@ -104,7 +104,15 @@ mod tests {
             name: "a",
         };
         let time = Timestamp::from_nanos(1);
-        let meta = FrameMeta::literal(RecordId::default(), time, Level::Warning, logger);
+        let meta = FrameMeta::literal(
+            RecordId {
+                epoch: 1,
+                sequence: 1,
+            },
+            time,
+            Level::Warning,
+            logger,
+        );
         plans.put(header, &meta, None, &Arc::from([target]));
     }
 

@@ -5,10 +5,11 @@ use std::sync::{Arc, MutexGuard};
 use rolog_core::frame::{Form, FrameMeta, Moment, Record};
 
 use super::append::{Append, Content, Ends, need};
+use super::ease::Ease;
 use super::ledger::Suppression;
 use super::reserve::Reservation;
 use super::shared::Shared;
-use super::state::{Ease, State};
+use super::state::State;
 
 /// A stage that is open for records: one lock for as many as the pump has in one pass.
 ///

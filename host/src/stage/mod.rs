@@ -39,6 +39,7 @@ pub mod batching;
 pub mod breaker;
 pub mod deadletter;
 mod driver;
+mod ease;
 pub mod event;
 mod fallback;
 mod find;

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolog_core::delivery::{Class, Failure};
-use rolog_core::frame::{BatchBuilder, Form, FrameMeta, Moment, Record, RecordId};
+use rolog_core::frame::{BatchBuilder, FrameMeta, Record, RecordId};
 use rolog_core::{Error, Level};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::append::{Append, Content, Ends, need};
+use super::append::{Append, Content, Ends};
 use super::fallback::{Feeder, Journey};
 use super::group::{Group, History, Sealed, Slots};
 use super::ledger::{Counts, DropReason, Exit, RefusalReason, Suppression, TargetRow};
@@ -49,7 +49,7 @@ pub(super) struct State {
     pub ended: Option<Ended>,
     /// Those to wake when room becomes free.
     pub hungry: Vec<Arc<Notify>>,
-    open: Open,
+    pub(super) open: Open,
     pub(super) sealed: VecDeque<Group>,
     home: Arc<Journey>,
     pub(super) bytes: usize,
@@ -63,25 +63,8 @@ pub(super) struct Untold {
     pub refused: Counts<RefusalReason, 3>,
 }
 
-/// How much may be appended before anything has to be decided. See [`State::ease`].
-#[derive(Clone, Copy, Default)]
-pub(super) struct Ease {
-    records: usize,
-    bytes: usize,
-    /// The code of the level from which on a record closes its batch.
-    below: u8,
-}
-
-impl Ease {
-    /// Whether a record of this form and need is within it.
-    #[inline]
-    pub(super) fn takes(&self, level: Level, need: usize) -> bool {
-        self.records > 0 && need <= self.bytes && level.code() < self.below
-    }
-}
-
-struct Open {
-    builder: BatchBuilder,
+pub(super) struct Open {
+    pub(super) builder: BatchBuilder,
     slots: Slots,
     levels: [u32; 6],
     since: Option<Instant>,
@@ -220,65 +203,19 @@ impl State {
         Append::Accepted
     }
 
-    fn count_in(&mut self, level: Level) {
+    pub(super) fn count_in(&mut self, level: Level) {
         self.open.levels[level.index()] += 1;
         self.row.accept(1);
     }
 
     /// Closes the open batch if a record of this level, its last, has met one of its bounds, or one of
     /// the queue's: then it has nothing to wait for, since it will not grow.
-    fn close_if_full(&mut self, shared: &Shared, level: Level) {
+    pub(super) fn close_if_full(&mut self, shared: &Shared, level: Level) {
         let (records, bytes) = (self.open.builder.len(), self.open.builder.bytes());
         if self.settings.batch.closes_after(records, bytes, level)
             || !self.takes(shared, FRAME_ROOM)
         {
             self.seal();
-        }
-    }
-
-    /// How much may be appended before anything has to be decided: whether there is room, and whether
-    /// the open batch is to be closed. It holds for as long as the lock does, since room is only
-    /// reserved under it.
-    pub(super) fn ease(&self, shared: &Shared) -> Ease {
-        if self.closed_to_routes() || self.open.builder.is_empty() {
-            return Ease::default();
-        }
-        let (settings, rules) = (&self.settings, &self.settings.batch);
-        let queued = self.row.queued as usize + shared.reserved.records();
-        let bytes = self.bytes() + shared.reserved.bytes();
-        // With room for one more behind the last.
-        let records = settings.max_records.saturating_sub(queued + 1);
-        let in_batch = rules.max_size.saturating_sub(self.open.builder.len() + 1);
-        let room = settings.max_bytes.saturating_sub(bytes + FRAME_ROOM);
-        let in_batch_bytes = rules
-            .max_bytes
-            .saturating_sub(self.open.builder.bytes() + 1);
-        Ease {
-            records: records.min(in_batch),
-            bytes: room.min(in_batch_bytes),
-            below: rules.flush_on.map_or(u8::MAX, Level::code),
-        }
-    }
-
-    /// [`append`](Self::append) where there is nothing to decide, which `ease` says; what it says then
-    /// is brought up to date.
-    #[inline]
-    pub(super) fn append_with_ease(
-        &mut self,
-        shared: &Shared,
-        ease: &mut Ease,
-        form: &Form,
-        one: &Moment<'_>,
-        payload: &[u8],
-    ) {
-        let added = self.open.builder.push_formed(form, one, payload);
-        self.count_in(form.level());
-        ease.records -= 1;
-        ease.bytes = ease.bytes.saturating_sub(added);
-        // What the dictionary gained may be more than was reckoned with.
-        if added > need(payload) {
-            self.close_if_full(shared, form.level());
-            *ease = self.ease(shared);
         }
     }
 

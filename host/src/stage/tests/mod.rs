@@ -3,6 +3,7 @@
 mod basics;
 mod breaker;
 mod chain;
+mod ease;
 mod fence;
 mod model;
 mod outage;
