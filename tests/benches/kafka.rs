@@ -241,6 +241,7 @@ impl Loop {
                 ("bootstrap.servers", brokers),
                 ("enable.idempotence", "true"),
                 ("compression.codec", "lz4"),
+                ("linger.ms", "1"),
                 ("queue.buffering.max.messages", "0"),
                 ("queue.buffering.max.kbytes", "2147483647"),
             ] {

@@ -224,9 +224,9 @@ impl Delivery<'_> {
     fn suspect(&self, index: u32) {
         let mut topic = String::new();
         if let Some(record) = self.view.get(index as usize)
-            && self.shape.topic(&record, &mut topic).is_ok()
+            && let Ok(topic) = self.shape.topic(&record, &mut topic)
         {
-            self.producer.watch.suspect(&topic);
+            self.producer.watch.suspect(topic);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From a record to a message.
 
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::ops::Range;
 
@@ -66,18 +67,23 @@ impl Shape {
     }
 
     /// The topic of a record, or the name of what it lacks for one.
-    pub(crate) fn topic(&self, record: &Record<'_>, out: &mut String) -> Result<(), String> {
+    pub(crate) fn topic<'t>(
+        &'t self,
+        record: &Record<'_>,
+        out: &'t mut String,
+    ) -> Result<&'t str, String> {
+        if let Some(topic) = self.topic.fixed() {
+            return Ok(topic);
+        }
         out.clear();
         self.topic.fill(record, out).map_err(str::to_owned)?;
-        if self.topic.fixed().is_none() {
-            if let std::borrow::Cow::Owned(fitting) = topic::fit(out) {
-                *out = fitting;
-            }
-            if topic::wrong(out).is_some() {
-                return Err("topic".to_owned());
-            }
+        if let Cow::Owned(fitting) = topic::fit(out) {
+            *out = fitting;
         }
-        Ok(())
+        if topic::wrong(out).is_some() {
+            return Err("topic".to_owned());
+        }
+        Ok(out)
     }
 }
 
@@ -101,7 +107,7 @@ impl Writer {
         mark: usize,
         to: &mut Producing<'_>,
     ) -> Result<(), NotSent> {
-        shape
+        let topic = shape
             .topic(record, &mut self.topic)
             .map_err(NotSent::NoTopic)?;
         self.content.clear();
@@ -116,23 +122,19 @@ impl Writer {
             let filled = template.fill(record, &mut self.values).is_ok();
             self.filled.push(filled.then_some(start..self.values.len()));
         }
-        let mut headers = Vec::with_capacity(shape.headers.len());
-        for ((name, _), filled) in shape.headers.iter().zip(&self.filled) {
-            if let Some(range) = filled {
-                headers.push(Header {
-                    name,
-                    value: &self.values.as_bytes()[range.clone()],
-                });
-            }
-        }
+        let values = self.values.as_bytes();
+        let headers = shape.headers.iter().zip(&self.filled);
+        let headers = headers.filter_map(|((name, _), filled)| {
+            let value = &values[filled.clone()?];
+            Some(Header { name, value })
+        });
         let message = Outgoing {
-            topic: &self.topic,
+            topic,
             key: key.map(|_| self.key.as_bytes()),
             payload: &self.content,
             time: record.time().nanos() / 1_000_000,
-            headers: &headers,
             mark,
         };
-        to.send(&message).map_err(NotSent::Refused)
+        to.send(&message, headers).map_err(NotSent::Refused)
     }
 }

@@ -101,10 +101,8 @@ impl Template {
                     None
                 }
                 Piece::RecordId => {
-                    let id = record.id();
-                    hex(id.epoch, 32, out);
-                    out.push('-');
-                    hex(id.sequence.into(), 16, out);
+                    let id = record.id().digits();
+                    out.push_str(str::from_utf8(&id).expect("digits and a dash are ASCII"));
                     None
                 }
                 Piece::Thread => put(record.thread(), out).err().map(|()| "thread"),
@@ -179,14 +177,6 @@ fn data(value: Option<Value<'_>>, out: &mut String) -> Result<(), ()> {
         }
     }
     Ok(())
-}
-
-/// As `{:032x}` would, which every message with headers would pay for.
-fn hex(number: u128, digits: u32, out: &mut String) {
-    for at in (0..digits).rev() {
-        let digit = (number >> (at * 4)) as u32 & 0xf;
-        out.push(char::from_digit(digit, 16).unwrap_or('0'));
-    }
 }
 
 #[cfg(test)]

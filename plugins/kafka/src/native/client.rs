@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka_sys as sys;
@@ -19,12 +19,12 @@ const TOPICS: usize = 1000;
 pub(crate) struct Client {
     rk: NonNull<sys::rd_kafka_t>,
     queue: NonNull<sys::rd_kafka_queue_t>,
-    topics: Mutex<HashMap<Box<str>, Topic>>,
+    topics: Mutex<HashMap<Box<str>, Arc<Topic>>>,
     /// librdkafka's threads have its address, so it stays where it is until they have ended.
     hooks: Box<Hooks>,
 }
 
-/// A topic, as librdkafka wants it named.
+/// A topic, as librdkafka wants it named. Whoever holds one borrows its client, which ends after it.
 pub(super) struct Topic(NonNull<sys::rd_kafka_topic_t>);
 
 /// What librdkafka calls.
@@ -76,8 +76,10 @@ unsafe impl Send for Client {}
 // SAFETY: as above.
 unsafe impl Sync for Client {}
 
-// SAFETY: a topic is used and released under the client's lock, from any thread.
+// SAFETY: a topic may be used and released from any thread.
 unsafe impl Send for Topic {}
+// SAFETY: as above; librdkafka locks what it has to.
+unsafe impl Sync for Topic {}
 
 impl Client {
     /// A producer with these settings. It begins to connect, and has no effect beyond that.
@@ -147,7 +149,7 @@ impl Client {
 
     /// Hands messages over, as many as there are, without waiting.
     pub(crate) fn producing(&self) -> Producing<'_> {
-        Producing::new(self, self.topics())
+        Producing::new(self)
     }
 
     /// Asks a broker for what it knows of the cluster, or of `topic`, and blocks until it answers.
@@ -237,22 +239,18 @@ impl Client {
         self.rk.as_ptr()
     }
 
-    /// The topic of this name, which stays valid while the lock is held.
-    pub(super) fn topic(
-        &self,
-        topics: &mut HashMap<Box<str>, Topic>,
-        name: &str,
-    ) -> Result<*mut sys::rd_kafka_topic_t, Code> {
+    /// The topic of this name.
+    pub(super) fn topic(&self, name: &str) -> Result<Arc<Topic>, Code> {
+        let mut topics = self.topics();
         if let Some(topic) = topics.get(name) {
-            return Ok(topic.0.as_ptr());
+            return Ok(Arc::clone(topic));
         }
-        let topic = self.look_up(name)?;
+        let topic = Arc::new(self.look_up(name)?);
         if topics.len() >= TOPICS {
             topics.clear();
         }
-        let at = topic.0.as_ptr();
-        topics.insert(name.into(), topic);
-        Ok(at)
+        topics.insert(name.into(), Arc::clone(&topic));
+        Ok(topic)
     }
 
     fn look_up(&self, name: &str) -> Result<Topic, Code> {
@@ -269,7 +267,7 @@ impl Client {
         }
     }
 
-    fn topics(&self) -> MutexGuard<'_, HashMap<Box<str>, Topic>> {
+    fn topics(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Topic>>> {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -292,9 +290,15 @@ impl Drop for Client {
     }
 }
 
+impl Topic {
+    pub(super) fn as_ptr(&self) -> *mut sys::rd_kafka_topic_t {
+        self.0.as_ptr()
+    }
+}
+
 impl Drop for Topic {
     fn drop(&mut self) {
-        // SAFETY: made by `Client::topic`, and released once, before its client.
+        // SAFETY: made by `Client::look_up`, and released once, before its client.
         unsafe { sys::rd_kafka_topic_destroy(self.0.as_ptr()) }
     }
 }

@@ -1,9 +1,8 @@
 //! Handing messages over to librdkafka.
 
-use std::collections::HashMap;
 use std::ffi::CStr;
 use std::ptr;
-use std::sync::MutexGuard;
+use std::sync::Arc;
 
 use rdkafka_sys as sys;
 use rdkafka_sys::rd_kafka_vtype_t as Kind;
@@ -26,7 +25,6 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) payload: &'a [u8],
     /// Milliseconds since 1970.
     pub(crate) time: i64,
-    pub(crate) headers: &'a [Header<'a>],
     /// Comes back in the message's report.
     pub(crate) mark: usize,
 }
@@ -34,7 +32,8 @@ pub(crate) struct Outgoing<'a> {
 /// Hands messages over one after the other.
 pub(crate) struct Producing<'c> {
     client: &'c Client,
-    topics: MutexGuard<'c, HashMap<Box<str>, Topic>>,
+    /// That of the last message, which nearly always is that of the next.
+    topic: Option<(String, Arc<Topic>)>,
     parts: Vec<sys::rd_kafka_vu_t>,
 }
 
@@ -44,13 +43,10 @@ unsafe extern "C" {
 }
 
 impl<'c> Producing<'c> {
-    pub(super) fn new(
-        client: &'c Client,
-        topics: MutexGuard<'c, HashMap<Box<str>, Topic>>,
-    ) -> Self {
+    pub(super) fn new(client: &'c Client) -> Self {
         Producing {
             client,
-            topics,
+            topic: None,
             parts: Vec::with_capacity(16),
         }
     }
@@ -59,8 +55,19 @@ impl<'c> Producing<'c> {
     ///
     /// # Errors
     /// It is not queued, and will not be reported.
-    pub(crate) fn send(&mut self, message: &Outgoing<'_>) -> Result<(), Code> {
-        let rkt = self.client.topic(&mut self.topics, message.topic)?;
+    pub(crate) fn send<'h>(
+        &mut self,
+        message: &Outgoing<'_>,
+        headers: impl Iterator<Item = Header<'h>>,
+    ) -> Result<(), Code> {
+        let topic = match &mut self.topic {
+            Some((name, topic)) if name == message.topic => topic,
+            other => {
+                let topic = self.client.topic(message.topic)?;
+                &mut other.insert((message.topic.to_owned(), topic)).1
+            }
+        };
+        let rkt = topic.as_ptr();
         let parts = &mut self.parts;
         parts.clear();
         add(parts, Kind::RD_KAFKA_VTYPE_RKT, |part| part.rkt = rkt);
@@ -81,15 +88,15 @@ impl<'c> Producing<'c> {
         add(parts, Kind::RD_KAFKA_VTYPE_TIMESTAMP, |part| {
             part.i64_ = message.time;
         });
-        for header in message.headers {
+        for header in headers {
             add(parts, Kind::RD_KAFKA_VTYPE_HEADER, |part| {
                 part.header.name = header.name.as_ptr();
                 part.header.val = header.value.as_ptr().cast();
                 part.header.size = header.value.len() as isize;
             });
         }
-        // SAFETY: the topic is kept by the lock; what the parts point to is borrowed by `message`,
-        // and copied before the call returns.
+        // SAFETY: the topic is held; what the parts point to is borrowed by `message` and the headers
+        // beyond this call, and copied before it returns.
         unsafe {
             let error =
                 sys::rd_kafka_produceva(self.client.rk(), self.parts.as_ptr(), self.parts.len());
