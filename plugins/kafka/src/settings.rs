@@ -107,6 +107,10 @@ pub(crate) fn conf(config: &Config, setup: &Setup) -> Result<Conf, ConfigError> 
         if let Some((_, instead)) = OURS.iter().find(|(ours, _)| ours == name) {
             let problem = ConfigError::at(path, format!("`{name}` is set by the target"));
             wrong.add(problem.expected((*instead).to_owned()));
+        } else if name.starts_with("sasl.oauthbearer.") && !has(&conf, "oidc") {
+            let problem = ConfigError::at(path, "this build has no OpenID Connect");
+            let instead = "`token_file`, or the plugin built with its feature `oidc`";
+            wrong.add(problem.expected(instead));
         } else if FILES.contains(&name.as_str()) {
             let file = setup.resolve(&value.0);
             wrong.set(&mut conf, &path, name, &file.to_string_lossy());
@@ -225,7 +229,6 @@ fn mechanism(config: &Config, conf: &Conf, wrong: &mut Wrong) {
         let problem = ConfigError::at("token_file", "only OAUTHBEARER takes a token");
         wrong.add(problem.expected("`sasl.mechanism: OAUTHBEARER`, or no `token_file`"));
     }
-    let built = conf.get("builtin.features").unwrap_or_default();
     for name in names {
         let Some(value) = config.properties.get(name) else {
             continue;
@@ -235,7 +238,7 @@ fn mechanism(config: &Config, conf: &Conf, wrong: &mut Wrong) {
             scram if scram.starts_with("SCRAM-") => "sasl_scram",
             _ => continue,
         };
-        if !built.split(',').any(|feature| feature == needed) {
+        if !has(conf, needed) {
             let problem = format!("this build has no {}", value.0);
             let problem = ConfigError::at(format!("properties.{name}"), problem);
             wrong.add(problem.expected("PLAIN, or the plugin built with its feature `tls`"));
@@ -247,6 +250,12 @@ fn mechanism(config: &Config, conf: &Conf, wrong: &mut Wrong) {
             wrong.add(problem.expected(instead));
         }
     }
+}
+
+/// Whether librdkafka was built with a feature of its own.
+fn has(conf: &Conf, feature: &str) -> bool {
+    let built = conf.get("builtin.features").unwrap_or_default();
+    built.split(',').any(|one| one == feature)
 }
 
 fn plan(conf: &Conf) -> Plan {
@@ -441,8 +450,25 @@ mod tests {
     }
 
     #[test]
+    fn openid_connect_needs_a_build_that_has_it() {
+        let config = r#"{"brokers": "a:1", "topic": "t", "properties":
+            {"security.protocol": "sasl_plaintext", "sasl.mechanism": "OAUTHBEARER",
+             "sasl.oauthbearer.method": "oidc", "sasl.oauthbearer.client.id": "rolog",
+             "sasl.oauthbearer.client.secret": "hush",
+             "sasl.oauthbearer.token.endpoint.url": "https://id.example.com/token"}}"#;
+        if cfg!(feature = "oidc") {
+            checked(config).unwrap();
+        } else {
+            let all = refused(config);
+            assert_eq!(all[0].0, "properties.sasl.oauthbearer.client.id");
+            assert!(all[0].1.contains("its feature `oidc`"), "{}", all[0].1);
+            assert!(!format!("{all:?}").contains("hush"), "{all:?}");
+        }
+    }
+
+    #[test]
     fn a_secret_is_not_repeated() {
-        // Refused in every build: without SASL for its name, with it for its value.
+        // Refused in every build: without OpenID Connect for its name, with it for its value.
         let all = refused(
             r#"{"brokers": "a:1", "topic": "t",
                 "properties": {"sasl.oauthbearer.method": "hush hush"}}"#,

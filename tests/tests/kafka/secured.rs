@@ -15,7 +15,7 @@ use rolog_tests::plugins::{instance, own_copy};
 use rolog_tests::servers::{KAFKA_PASSWORD, Kafka};
 use serde_json::{Value, json};
 
-use super::{deliver, library, messages, settings, target};
+use super::{deliver, library, messages, oidc, settings, target};
 
 const WHAT: &str = "the Kafka target with TLS and SASL";
 
@@ -101,10 +101,15 @@ async fn who_may_write_does_and_who_may_not_is_held() {
         .unwrap();
     assert_eq!(failure.class, Class::Auth, "{failure}");
 
+    let by_oidc = oidc::tokens_of_a_server(&kafka).await;
     let again = tokens(&kafka).await;
     let there = messages(&kafka.read("secret", "%s"));
-    let (first, rest) = there.split_at(4);
-    assert_eq!(first, ["PLAIN", "SCRAM-SHA-256", "TLS", "first"]);
+    let (first, rest) = there.split_at(3);
+    assert_eq!(first, ["PLAIN", "SCRAM-SHA-256", "TLS"]);
+    let (fetched, rest) = rest.split_at(by_oidc);
+    assert!(fetched.iter().all(|one| one == "fetched"), "{fetched:?}");
+    let (first, rest) = rest.split_at(1);
+    assert_eq!(first, ["first"]);
     assert_eq!(
         (rest.len(), rest.iter().all(|one| one == "again")),
         (again, true)
@@ -112,17 +117,22 @@ async fn who_may_write_does_and_who_may_not_is_held() {
 }
 
 /// Seconds since 1970.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     now.as_secs().cast_signed()
 }
 
 /// A token that nobody has signed, which this broker takes all the same.
-fn token(file: &Path, subject: &str, life: i64) -> String {
+pub(crate) fn unsigned(subject: &str, life: i64) -> String {
     let now = now();
     let claims = json!({ "sub": subject, "iat": now - 100, "exp": now + life }).to_string();
     let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
-    let token = format!("{}.{}.", part(r#"{"alg":"none"}"#), part(&claims));
+    format!("{}.{}.", part(r#"{"alg":"none"}"#), part(&claims))
+}
+
+/// Such a token in a file.
+fn token(file: &Path, subject: &str, life: i64) -> String {
+    let token = unsigned(subject, life);
     fs::write(file, format!("{token}\n")).unwrap();
     token
 }
