@@ -1,15 +1,17 @@
 //! Apache Kafka in `KRaft` mode, brought by Maven and run on this machine's Java.
 
-use std::fs::{self, File};
+mod leaders;
+mod programs;
+
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::postgres::finish;
 use super::proxy::{Cuts, Proxy};
 use super::{Folder, Port, Running, User, program};
-use crate::artifacts::target_folder;
+use programs::{Programs, java, programs};
 
-const VERSION: &str = "3.9.1";
 /// Any will do: 16 bytes in Base64 without padding.
 const CLUSTER: &str = "cm9sb2cgdGVzdHMgb25seQ";
 
@@ -25,7 +27,7 @@ pub struct Kafka {
     nodes: Vec<Node>,
     programs: Programs,
     certificate: Option<PathBuf>,
-    _folder: Folder,
+    folder: Folder,
 }
 
 #[derive(Debug)]
@@ -45,13 +47,6 @@ struct Ports {
     controller: Port,
     tls: Port,
     sasl: Port,
-}
-
-#[derive(Clone, Debug)]
-struct Programs {
-    java: PathBuf,
-    kcat: PathBuf,
-    classes: String,
 }
 
 impl Kafka {
@@ -106,7 +101,7 @@ impl Kafka {
             nodes,
             programs,
             certificate,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -406,75 +401,6 @@ fn certify(openssl: &Path, folder: &Folder) -> PathBuf {
     folder.write("keystore.pem", both.concat());
     certificate
 }
-
-fn java(programs: &Programs) -> Command {
-    let mut java = Command::new(&programs.java);
-    // It starts in half the time without its better compiler, and does little afterwards.
-    java.args([
-        "-Xmx256m",
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-        "-cp",
-    ]);
-    java.arg(&programs.classes);
-    java
-}
-
-fn programs(what: &str) -> Option<Programs> {
-    let java = program(what, "java", "openjdk-17-jre-headless")?;
-    let maven = program(what, "mvn", "maven")?;
-    let kcat = program(what, "kcat", "kcat")?;
-    let classes = classes(&maven);
-    let classes = format!("{}/*", classes.display());
-    Some(Programs {
-        java,
-        kcat,
-        classes,
-    })
-}
-
-/// Kafka's classes, in a folder below `target` that is filled once.
-fn classes(maven: &Path) -> PathBuf {
-    let folder = target_folder().join("servers");
-    fs::create_dir_all(&folder).expect("`target` can be written");
-    let lock = File::create(folder.join("kafka.lock")).expect("`target` can be written");
-    lock.lock().expect("a file can be locked");
-    let classes = folder.join(format!("kafka-{VERSION}"));
-    if classes.is_dir() {
-        return classes;
-    }
-    let new = tempfile::tempdir_in(&folder).expect("`target` can be written");
-    let pom = new.path().join("pom.xml");
-    fs::write(&pom, POM.replace("VERSION", VERSION)).expect("`target` can be written");
-    let mut fetch = Command::new(maven);
-    fetch.args(["-B", "-q", "-f"]).arg(&pom);
-    fetch.arg("dependency:copy-dependencies");
-    fetch.arg(format!(
-        "-DoutputDirectory={}",
-        new.path().join("classes").display()
-    ));
-    finish(&mut fetch);
-    fs::rename(new.path().join("classes"), &classes).expect("nobody else fills the folder");
-    classes
-}
-
-const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>rolog</groupId><artifactId>servers</artifactId><version>1</version>
-  <packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>VERSION</version>
-    </dependency>
-    <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>VERSION</version>
-    </dependency>
-    <dependency>
-      <groupId>org.slf4j</groupId><artifactId>slf4j-reload4j</artifactId><version>1.7.36</version>
-    </dependency>
-  </dependencies>
-</project>
-"#;
 
 #[cfg(test)]
 mod tests {

@@ -28,7 +28,7 @@ fn records() -> usize {
 
 /// A pipeline whose one target, `stream`, is the plugin with these settings. One batch at a time keeps
 /// the order across batches.
-fn pipeline(settings: &Value) -> Host {
+pub(crate) fn pipeline(settings: &Value) -> Host {
     let yaml = format!(
         "
 version: 1

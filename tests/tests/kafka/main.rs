@@ -5,6 +5,7 @@
 mod brokers_killed;
 mod cut;
 mod figures;
+mod leaders;
 mod oidc;
 mod secured;
 mod trouble;
