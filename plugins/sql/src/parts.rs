@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use rolog_core::frame::Record;
+use rolog_core::frame::{Record, RecordId};
 use rolog_core::render::{json_fields, json_value};
 use rolog_core::value::{Timestamp, Value};
 
@@ -143,6 +143,7 @@ pub(crate) enum Cell<'a> {
 pub(crate) struct Parts {
     /// Keys that have a column of their own.
     apart: Vec<String>,
+    id: IdWriter,
     text: String,
     bytes: Vec<u8>,
 }
@@ -163,13 +164,7 @@ impl Parts {
     /// What a record has of a part.
     pub(crate) fn cell<'s>(&'s mut self, part: &Part, record: &Record<'s>) -> Cell<'s> {
         match part {
-            Part::RecordId => self.write(
-                |text| {
-                    let id = record.id();
-                    write!(text, "{id}")
-                },
-                Cell::Id,
-            ),
+            Part::RecordId => Cell::Id(self.id.text(record.id())),
             Part::Time => Cell::Time(record.time()),
             Part::Level => Cell::Text(record.level().name()),
             Part::LevelNumber => Cell::Integer(i128::from(record.level().code())),
@@ -255,6 +250,41 @@ impl Parts {
     }
 }
 
+/// Writes records' ids, and keeps the epoch, which those of a process have in common.
+#[derive(Debug)]
+struct IdWriter {
+    epoch: u128,
+    text: [u8; 49],
+}
+
+impl Default for IdWriter {
+    fn default() -> Self {
+        let mut text = [b'0'; 49];
+        text[32] = b'-';
+        IdWriter { epoch: 0, text }
+    }
+}
+
+impl IdWriter {
+    fn text(&mut self, id: RecordId) -> &str {
+        let (epoch, sequence) = self.text.split_at_mut(32);
+        if self.epoch != id.epoch {
+            self.epoch = id.epoch;
+            hex(id.epoch, epoch);
+        }
+        hex(id.sequence.into(), &mut sequence[1..]);
+        std::str::from_utf8(&self.text).expect("digits are ASCII")
+    }
+}
+
+/// Fills the room with the last hexadecimal digits of a number.
+fn hex(mut number: u128, room: &mut [u8]) {
+    for place in room.iter_mut().rev() {
+        *place = b"0123456789abcdef"[number as usize & 15];
+        number >>= 4;
+    }
+}
+
 fn text_of(json: &[u8]) -> &str {
     std::str::from_utf8(json).expect("the renderer writes UTF-8")
 }
@@ -277,5 +307,24 @@ fn field<'a>(record: &Record<'a>, key: &str) -> Option<Value<'a>> {
         let (next, after) = rest.split_once('.')?;
         value = map.get(next)?;
         rest = after;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_id_is_written_as_its_display_has_it(ids: Vec<(u128, u64)>) {
+            let mut writer = IdWriter::default();
+            for (epoch, sequence) in ids {
+                let id = RecordId { epoch, sequence };
+                prop_assert_eq!(writer.text(id), id.to_string());
+                let next = RecordId { epoch, sequence: sequence / 2 };
+                prop_assert_eq!(writer.text(next), next.to_string());
+            }
+        }
     }
 }

@@ -358,7 +358,7 @@ pub(crate) fn put_text(cell: Cell<'_>, out: &mut String) {
         Cell::Integer(number) => write!(out, "{number}"),
         Cell::Float(number) => write!(out, "{}", rolog_core::value::Value::F64(number)),
         Cell::Time(time) => {
-            time::put(time, 'T', 9, true, out);
+            out.push_str(time::Writer::new('T').text(time, 9, true));
             Ok(())
         }
         Cell::Bytes(bytes) => write!(out, "{}", rolog_core::value::Value::Bytes(bytes)),

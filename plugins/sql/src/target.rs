@@ -11,6 +11,7 @@ use crate::address::{Address, real_path};
 use crate::config::Config;
 use crate::mysql::{self, MySql};
 use crate::parts::Part;
+use crate::pool::Pool;
 use crate::postgres::{self, Postgres};
 use crate::sqlite::{self, Sqlite};
 use crate::table::Wanted;
@@ -35,8 +36,8 @@ pub struct Sql {
 /// The database, by its kind.
 enum Database {
     Sqlite(Sqlite),
-    Postgres(Box<Postgres>),
-    MySql(Box<MySql>),
+    Postgres(Box<Pool<Postgres>>),
+    MySql(Box<Pool<MySql>>),
 }
 
 impl Target for Sql {
@@ -131,7 +132,7 @@ impl Target for Sql {
         self.set_pruning(None);
         match &*self.database {
             Database::Sqlite(sqlite) => sqlite.shutdown().await?,
-            Database::Postgres(postgres) => postgres.shutdown(),
+            Database::Postgres(postgres) => postgres.shutdown(deadline).await,
             Database::MySql(mysql) => mysql.shutdown(deadline).await,
         }
         Ok(())

@@ -2,48 +2,64 @@
 
 use rolog_core::value::Timestamp;
 
-/// `2026-11-22T11:15:00.123456789Z`, with `gap` in place of the `T`, without the `Z` where it is
-/// left out, and with as many digits of the second as are asked for.
-pub(crate) fn put(time: Timestamp, gap: char, digits: usize, zone: bool, out: &mut String) {
-    let nanos = time.nanos();
-    let (seconds, nanos) = (
-        nanos.div_euclid(1_000_000_000),
-        nanos.rem_euclid(1_000_000_000),
-    );
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = civil(days);
-    two(year / 100, out);
-    two(year % 100, out);
-    for (mark, number) in [
-        ('-', month),
-        ('-', day),
-        (gap, second / 3600),
-        (':', second / 60 % 60),
-        (':', second % 60),
-    ] {
-        out.push(mark);
-        two(number, out);
+/// Writes times, and keeps the part down to the second, which most records have in common with the
+/// one before.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    second: i64,
+    /// `2026-11-22T11:15:00.123456789Z`, with a gap in place of the `T`.
+    text: [u8; 30],
+}
+
+impl Writer {
+    pub(crate) fn new(gap: char) -> Self {
+        let mut text = *b"1970-01-01T00:00:00.000000000Z";
+        text[10] = gap as u8;
+        Writer { second: 0, text }
     }
-    if digits > 0 {
-        out.push('.');
-        let mut unit = 100_000_000;
-        for _ in 0..digits.min(9) {
-            out.push(digit(nanos / unit % 10));
-            unit /= 10;
+
+    /// A time with as many digits of the second as are asked for, and with the `Z` or without.
+    pub(crate) fn text(&mut self, time: Timestamp, digits: usize, zone: bool) -> &str {
+        let second = time.nanos().div_euclid(1_000_000_000);
+        if second != self.second {
+            self.set(second);
+        }
+        let mut nanos = time.nanos().rem_euclid(1_000_000_000) as u32;
+        self.text[19] = b'.';
+        for place in self.text[20..29].iter_mut().rev() {
+            *place = b'0' + (nanos % 10) as u8;
+            nanos /= 10;
+        }
+        let mut end = if digits == 0 { 19 } else { 20 + digits.min(9) };
+        if zone {
+            self.text[end] = b'Z';
+            end += 1;
+        }
+        std::str::from_utf8(&self.text[..end]).expect("digits and marks are ASCII")
+    }
+
+    #[cold]
+    fn set(&mut self, second: i64) {
+        self.second = second;
+        let (days, second) = (second.div_euclid(86_400), second.rem_euclid(86_400));
+        let (year, month, day) = civil(days);
+        for (at, number) in [
+            (0, year / 100),
+            (2, year % 100),
+            (5, month),
+            (8, day),
+            (11, second / 3600),
+            (14, second / 60 % 60),
+            (17, second % 60),
+        ] {
+            self.text[at] = digit(number / 10 % 10);
+            self.text[at + 1] = digit(number % 10);
         }
     }
-    if zone {
-        out.push('Z');
-    }
 }
 
-fn two(number: i64, out: &mut String) {
-    out.push(digit(number / 10 % 10));
-    out.push(digit(number % 10));
-}
-
-fn digit(number: i64) -> char {
-    char::from(b'0' + number.unsigned_abs() as u8 % 10)
+fn digit(number: i64) -> u8 {
+    b'0' + number.unsigned_abs() as u8 % 10
 }
 
 /// Year, month and day of a number of days since 1970, in the Gregorian calendar, counted in eras of
@@ -68,11 +84,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_time_is_written_as_its_display_has_it(nanos: i64) {
-            let time = Timestamp::from_nanos(nanos);
-            let mut text = String::new();
-            put(time, 'T', 9, true, &mut text);
-            prop_assert_eq!(text, time.to_string());
+        fn a_time_is_written_as_its_display_has_it(nanos: Vec<i64>, near in 0..3_000_000_000_i64) {
+            let mut writer = Writer::new('T');
+            for nanos in nanos.into_iter().chain([near, near / 2]) {
+                let time = Timestamp::from_nanos(nanos);
+                let whole = time.to_string();
+                for (digits, end) in [(0, 19), (6, 26), (9, 29)] {
+                    prop_assert_eq!(writer.text(time, digits, false), &whole[..end]);
+                }
+                prop_assert_eq!(writer.text(time, 0, true), format!("{}Z", &whole[..19]));
+                prop_assert_eq!(writer.text(time, 9, true), whole);
+            }
         }
     }
 }

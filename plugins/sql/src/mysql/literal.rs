@@ -21,6 +21,7 @@ pub(super) struct Rows<'t> {
     kinds: &'t [Kind],
     parts: Parts,
     room: String,
+    clock: time::Writer,
 }
 
 impl<'t> Rows<'t> {
@@ -30,6 +31,7 @@ impl<'t> Rows<'t> {
             kinds,
             parts: Parts::of(wanted.columns.iter().map(|column| &column.part)),
             room: String::new(),
+            clock: time::Writer::new(' '),
         }
     }
 
@@ -44,7 +46,7 @@ impl<'t> Rows<'t> {
             let before = out.len();
             let put = self.kinds[place]
                 .fit(cell, self.wanted.too_long, &mut self.room)
-                .and_then(|cell| put(self.kinds[place], cell, out));
+                .and_then(|cell| put(self.kinds[place], cell, &mut self.clock, out));
             match put {
                 Ok(()) => {}
                 Err(_) if self.wanted.unfit == Unfit::Null => {
@@ -63,7 +65,12 @@ impl<'t> Rows<'t> {
     }
 }
 
-fn put(kind: Kind, cell: Cell<'_>, out: &mut String) -> Result<(), &'static str> {
+fn put(
+    kind: Kind,
+    cell: Cell<'_>,
+    clock: &mut time::Writer,
+    out: &mut String,
+) -> Result<(), &'static str> {
     let written = match cell {
         Cell::Null => out.write_str("NULL"),
         Cell::Id(text) if kind == Kind::Bytes => {
@@ -79,7 +86,7 @@ fn put(kind: Kind, cell: Cell<'_>, out: &mut String) -> Result<(), &'static str>
         Cell::Float(number) => write!(out, "{number:e}"),
         Cell::Time(at) => {
             out.push('\'');
-            time::put(at, ' ', 6, false, out);
+            out.push_str(clock.text(at, 6, false));
             out.write_str("'")
         }
         Cell::Bytes(bytes) => {

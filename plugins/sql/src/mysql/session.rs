@@ -1,60 +1,28 @@
 //! One connection, and batches through it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
-
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
 use rolog_core::frame::Record;
+use rolog_core::value::Timestamp;
 use rolog_plugin::prelude::*;
 
 use super::literal::Rows;
 use super::{layout, trouble::told};
-use crate::bisect::{Bisect, rejection};
+use crate::bisect::rejection;
 use crate::parts::Part;
+use crate::server::{self, Progress, Session as _};
 use crate::table::{Kind, Wanted, quoted};
+use crate::target::PRUNE_ROWS;
+use crate::time;
 use crate::trouble::{Cause, Trouble};
 
 /// Rows go in statements of about this size.
 const PIECE: usize = 1 << 20;
 const WRITE: &str = "write the batch";
 
-/// How far a batch is, and whether it shall go on; looked at from outside.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// `COMMIT` was sent.
-    committing: AtomicBool,
-    /// No further statement is to be sent.
-    ending: AtomicBool,
-}
-
-impl Progress {
-    pub(super) fn is_committing(&self) -> bool {
-        self.committing.load(Ordering::Acquire)
-    }
-
-    pub(super) fn end(&self) {
-        self.ending.store(true, Ordering::Release);
-    }
-
-    /// The end of the transaction was answered, and it was no commit.
-    pub(super) fn begin_again(&self) {
-        self.committing.store(false, Ordering::Release);
-    }
-
-    fn go_on(&self) -> Result<(), Trouble> {
-        if self.ending.load(Ordering::Acquire) {
-            let what = "the attempt was cancelled, and rolled back";
-            return Err(Trouble::new(Cause::Later, Class::Cancelled, what));
-        }
-        Ok(())
-    }
-}
-
 /// A connection.
-pub(super) struct Session {
-    pub(super) conn: Conn,
-    pub(super) idle_since: Instant,
+pub(crate) struct Session {
+    conn: Conn,
     /// The largest statement that the server takes.
     packet: usize,
     is_mariadb: bool,
@@ -73,22 +41,10 @@ impl Session {
         let (packet, version) = about.unwrap_or((PIECE as u64, String::new()));
         Ok(Session {
             conn,
-            idle_since: Instant::now(),
             packet: packet as usize,
             is_mariadb: version.contains("MariaDB"),
             kinds: None,
         })
-    }
-
-    /// Looks at the table; `None` where there is none.
-    pub(super) async fn prepare(&mut self, wanted: &Wanted) -> Result<(), Option<Trouble>> {
-        self.kinds = Some(layout::read(&mut self.conn, wanted, self.is_mariadb).await?);
-        Ok(())
-    }
-
-    /// What its columns can hold, once that was looked at.
-    pub(super) fn kinds(&self) -> Option<&[Kind]> {
-        self.kinds.as_deref()
     }
 
     /// Whether the table still looks as it did.
@@ -98,58 +54,66 @@ impl Session {
         Ok(self.kinds.as_ref() == Some(&now))
     }
 
-    /// Writes the records in one transaction. Those that do not fit their columns are given back.
-    pub(super) async fn write(
+    /// Sends the rows that there are, and leaves the room for others.
+    async fn send(
+        &mut self,
+        sql: &mut String,
+        start: &str,
+        end: &str,
+        progress: &Progress,
+    ) -> Result<(), Trouble> {
+        if sql.len() > start.len() {
+            progress.go_on()?;
+            sql.push_str(end);
+            self.run(sql).await?;
+            sql.truncate(start.len());
+        }
+        Ok(())
+    }
+}
+
+impl server::Session for Session {
+    type Handle = u32;
+
+    fn handle(&self) -> u32 {
+        self.conn.id()
+    }
+
+    fn is_closed(&self) -> bool {
+        false
+    }
+
+    async fn is_alive(&mut self) -> bool {
+        self.conn.ping().await.is_ok()
+    }
+
+    async fn prepare(&mut self, wanted: &Wanted) -> Result<(), Option<Trouble>> {
+        self.kinds = Some(layout::read(&mut self.conn, wanted, self.is_mariadb).await?);
+        Ok(())
+    }
+
+    fn is_prepared(&self) -> bool {
+        self.kinds.is_some()
+    }
+
+    async fn run(&mut self, sql: &str) -> Result<(), Trouble> {
+        let done = self.conn.query_drop(sql).await;
+        done.map_err(|error| told(WRITE, &error))
+    }
+
+    async fn write(
         &mut self,
         wanted: &Wanted,
         records: &[Record<'_>],
         progress: &Progress,
     ) -> Result<Vec<Rejection>, Trouble> {
         let mut rejected = Vec::new();
-        self.run("START TRANSACTION").await?;
+        self.run("BEGIN").await?;
         self.insert(wanted, records, 0, progress, &mut rejected)
             .await?;
-        self.commit(progress).await?;
+        progress.commit()?;
+        self.run("COMMIT").await?;
         Ok(rejected)
-    }
-
-    /// The same, when some of the rows are known to be refused: leaves out those.
-    pub(super) async fn write_good_ones(
-        &mut self,
-        wanted: &Wanted,
-        records: &[Record<'_>],
-        why: Trouble,
-        progress: &Progress,
-    ) -> Result<Vec<Rejection>, Trouble> {
-        let mut rejected = Vec::new();
-        let mut bisect = Bisect::refused(records.len(), why);
-        self.run("START TRANSACTION").await?;
-        while let Some(part) = bisect.next() {
-            let noted = rejected.len();
-            self.run("SAVEPOINT part").await?;
-            let rows = &records[part.clone()];
-            let inserted = self.insert(wanted, rows, part.start, progress, &mut rejected);
-            match inserted.await {
-                Ok(()) => {}
-                Err(trouble) if trouble.cause == Cause::Row => {
-                    rejected.truncate(noted);
-                    self.run("ROLLBACK TO SAVEPOINT part").await?;
-                    bisect.failed(part, trouble);
-                }
-                Err(trouble) => return Err(trouble),
-            }
-        }
-        self.commit(progress).await?;
-        let refused = bisect.rejected().into_iter();
-        rejected.extend(refused.map(|(row, why)| rejection(row as u32, why)));
-        rejected.sort_by_key(|one| one.index);
-        Ok(rejected)
-    }
-
-    async fn commit(&mut self, progress: &Progress) -> Result<(), Trouble> {
-        progress.go_on()?;
-        progress.committing.store(true, Ordering::Release);
-        self.run("COMMIT").await
     }
 
     async fn insert(
@@ -206,25 +170,30 @@ impl Session {
         self.send(&mut sql, &start, &end, progress).await
     }
 
-    /// Sends the rows that there are, and leaves the room for others.
-    async fn send(
+    async fn delete(
         &mut self,
-        sql: &mut String,
-        start: &str,
-        end: &str,
-        progress: &Progress,
-    ) -> Result<(), Trouble> {
-        if sql.len() > start.len() {
-            progress.go_on()?;
-            sql.push_str(end);
-            self.run(sql).await?;
-            sql.truncate(start.len());
-        }
-        Ok(())
+        wanted: &Wanted,
+        column: &str,
+        before: Timestamp,
+    ) -> Result<u64, Trouble> {
+        let place = wanted.columns.iter().position(|c| c.name == column);
+        let kinds = self.kinds.as_ref();
+        let end = match place.zip(kinds).map(|(at, kinds)| kinds[at]) {
+            Some(Kind::Integer(..)) => before.nanos().to_string(),
+            Some(Kind::Time) => time::Writer::new(' ').text(before, 6, false).to_owned(),
+            _ => time::Writer::new('T').text(before, 9, true).to_owned(),
+        };
+        let delete = format!(
+            "DELETE FROM {} WHERE {} < '{end}' LIMIT {PRUNE_ROWS}",
+            wanted.quoted('`'),
+            quoted(column, '`')
+        );
+        let done = self.conn.query_drop(&delete).await;
+        done.map_err(|error| told("delete old rows", &error))?;
+        Ok(self.conn.affected_rows())
     }
 
-    pub(super) async fn run(&mut self, sql: &str) -> Result<(), Trouble> {
-        let done = self.conn.query_drop(sql).await;
-        done.map_err(|error| told(WRITE, &error))
+    async fn close(self) {
+        let _ = self.conn.disconnect().await;
     }
 }

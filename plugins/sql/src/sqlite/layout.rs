@@ -70,9 +70,7 @@ impl Layout {
         if let Some(Kind::Integer(..)) = self.time {
             return Value::Integer(at.nanos());
         }
-        let mut text = String::new();
-        time::put(at, 'T', 9, true, &mut text);
-        Value::Text(text)
+        Value::Text(time::Writer::new('T').text(at, 9, true).to_owned())
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! One connection, used by one batch at a time, on a thread where it may block. A batch is one
 //! `BEGIN IMMEDIATE` transaction of prepared inserts of fifty rows each, in WAL mode, so that
-//! readers never wait. Nothing is ever *maybe written*: a commit that fails is rolled back.
+//! readers never wait. While rows of a large batch are written, another thread makes the next ones. Nothing is ever *maybe written*: a commit that fails is rolled back.
 
 mod layout;
+mod rows;
 mod trouble;
 mod writer;
 
@@ -41,6 +42,8 @@ struct Shared {
 struct Open {
     connection: Connection,
     layout: Layout,
+    /// Room for rows.
+    spare: Vec<rows::Rows>,
 }
 
 /// How a file is used.
@@ -174,7 +177,11 @@ impl Shared {
         let layout = Layout::read(&connection, &self.wanted)
             .map_err(|trouble| trouble.unwrap_or_else(|| self.wanted.missing()))?;
         *lock(&self.interrupt) = Some(connection.get_interrupt_handle());
-        Ok(Open { connection, layout })
+        Ok(Open {
+            connection,
+            layout,
+            spare: Vec::new(),
+        })
     }
 
     fn deliver(&self, batch: &Batch, attempt: &Attempt) -> Outcome {
@@ -186,7 +193,7 @@ impl Shared {
         let open = slot.insert(open);
         let view = batch.view();
         let records: Vec<_> = view.records().collect();
-        let batch = writer::Batch {
+        let mut batch = writer::Batch {
             shared: self,
             open,
             records: &records,

@@ -1,18 +1,16 @@
 //! A batch on its way into the file.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use rolog_core::frame::Record;
 use rolog_plugin::prelude::*;
-use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Error, ErrorCode, Statement};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Error, ErrorCode};
 
+use super::rows::{Maker, Rows};
 use super::{Open, Shared, trouble};
 use crate::bisect::{Bisect, rejection};
-use crate::config::Unfit;
-use crate::parts::{Cell, Parts};
-use crate::table::put_text;
-use crate::time;
 use crate::trouble::{Cause, Trouble};
 
 /// Where more rows in one statement gained nothing any more.
@@ -24,14 +22,14 @@ const LOOK: Duration = Duration::from_millis(2);
 
 pub(super) struct Batch<'b, 'r> {
     pub(super) shared: &'b Shared,
-    pub(super) open: &'b Open,
+    pub(super) open: &'b mut Open,
     pub(super) records: &'b [Record<'r>],
     pub(super) attempt: &'b Attempt,
 }
 
 impl Batch<'_, '_> {
     /// Writes it, in one transaction; gives the records that were not taken.
-    pub(super) fn write(&self) -> Result<Vec<Rejection>, Trouble> {
+    pub(super) fn write(&mut self) -> Result<Vec<Rejection>, Trouble> {
         self.begin()?;
         match self.insert_all() {
             Ok(rejected) => match self.commit() {
@@ -82,36 +80,40 @@ impl Batch<'_, '_> {
         Ok(())
     }
 
-    fn insert_all(&self) -> Result<Vec<Rejection>, Trouble> {
-        let columns = self.shared.wanted.columns.iter();
-        let mut parts = Parts::of(columns.map(|column| &column.part));
-        let mut rejected = Vec::new();
-        let mut rows: Vec<u32> = Vec::with_capacity(self.records.len());
-        rows.extend(0..self.records.len() as u32);
+    fn insert_all(&mut self) -> Result<Vec<Rejection>, Trouble> {
         self.savepoint("SAVEPOINT part")?;
-        match self.insert(&mut rows, &mut parts, &mut rejected) {
-            Ok(()) => return Ok(rejected),
+        let mut rejected = match self.insert(0..self.records.len()) {
+            Ok(rejected) => return Ok(rejected),
             Err(trouble) if trouble.cause != Cause::Row => return Err(trouble),
             Err(trouble) => {
                 self.savepoint("ROLLBACK TO part")?;
-                let mut bisect = Bisect::refused(rows.len(), trouble);
-                while let Some(part) = bisect.next() {
-                    self.savepoint("SAVEPOINT half")?;
-                    let mut some = rows[part.clone()].to_vec();
-                    match self.insert(&mut some, &mut parts, &mut rejected) {
-                        Ok(()) => self.savepoint("RELEASE half")?,
-                        Err(trouble) if trouble.cause == Cause::Row => {
-                            self.savepoint("ROLLBACK TO half; RELEASE half")?;
-                            bisect.failed(part, trouble);
-                        }
-                        Err(trouble) => return Err(trouble),
-                    }
+                self.insert_good_ones(trouble)?
+            }
+        };
+        rejected.sort_by_key(|one| one.index);
+        Ok(rejected)
+    }
+
+    /// The same, when some of the rows are known to be refused: leaves out those.
+    fn insert_good_ones(&mut self, why: Trouble) -> Result<Vec<Rejection>, Trouble> {
+        let mut rejected = Vec::new();
+        let mut bisect = Bisect::refused(self.records.len(), why);
+        while let Some(part) = bisect.next() {
+            self.savepoint("SAVEPOINT half")?;
+            match self.insert(part.clone()) {
+                Ok(unfitting) => {
+                    rejected.extend(unfitting);
+                    self.savepoint("RELEASE half")?;
                 }
-                let refused = bisect.rejected().into_iter();
-                rejected.extend(refused.map(|(row, why)| rejection(rows[row], why)));
+                Err(trouble) if trouble.cause == Cause::Row => {
+                    self.savepoint("ROLLBACK TO half; RELEASE half")?;
+                    bisect.failed(part, trouble);
+                }
+                Err(trouble) => return Err(trouble),
             }
         }
-        rejected.sort_by_key(|one| one.index);
+        let refused = bisect.rejected().into_iter();
+        rejected.extend(refused.map(|(row, why)| rejection(row as u32, why)));
         Ok(rejected)
     }
 
@@ -120,86 +122,44 @@ impl Batch<'_, '_> {
         done.map_err(|error| self.told(&error))
     }
 
-    /// Inserts these rows. Those with a value that does not fit its column are taken out, and noted.
-    fn insert(
-        &self,
-        rows: &mut Vec<u32>,
-        parts: &mut Parts,
-        rejected: &mut Vec<Rejection>,
-    ) -> Result<(), Trouble> {
-        let columns = self.open.layout.kinds.len();
-        let most = ROWS.min(MOST_PARAMETERS / columns).max(1);
-        let (mut taken, mut kept) = (0, Vec::with_capacity(rows.len()));
-        while taken < rows.len() {
+    /// Inserts the records of these places, and gives back those that do not fit their columns.
+    fn insert(&mut self, places: Range<usize>) -> Result<Vec<Rejection>, Trouble> {
+        let layout = &self.open.layout;
+        let most = ROWS.min(MOST_PARAMETERS / layout.kinds.len()).max(1);
+        let maker = Maker {
+            wanted: &self.shared.wanted,
+            kinds: &layout.kinds,
+            records: self.records,
+            most,
+        };
+        let mut spare = std::mem::take(&mut self.open.spare);
+        let mut insert: Option<Insert<'_>> = None;
+        let made = maker.make(places, &mut spare, |rows| {
             self.go_on()?;
-            let count = most.min(rows.len() - taken);
-            let sql = self.open.layout.insert(count);
-            let cached = self.open.connection.prepare_cached(&sql);
-            let mut statement = cached.map_err(|error| self.told(&error))?;
-            let mut filled = 0;
-            while filled < count && taken < rows.len() {
-                let index = rows[taken];
-                taken += 1;
-                match self.bind(&mut statement, filled * columns, index, parts)? {
-                    Ok(()) => {
-                        kept.push(index);
-                        filled += 1;
-                    }
-                    Err(why) => rejected.push(rejection(index, why)),
-                }
-            }
-            if filled == count {
-                statement.raw_execute().map_err(|error| self.told(&error))?;
-            } else if filled > 0 {
-                // Fewer are left than the statement takes.
-                drop(statement);
-                let again = kept.split_off(kept.len() - filled);
-                self.insert_exactly(&again, parts)?;
-                kept.extend(again);
-            }
-        }
-        *rows = kept;
-        Ok(())
-    }
-
-    /// Inserts rows of which each is known to fit.
-    fn insert_exactly(&self, rows: &[u32], parts: &mut Parts) -> Result<(), Trouble> {
-        let columns = self.open.layout.kinds.len();
-        let sql = self.open.layout.insert(rows.len());
-        let prepared = self.open.connection.prepare(&sql);
-        let mut statement = prepared.map_err(|error| self.told(&error))?;
-        for (place, index) in rows.iter().enumerate() {
-            self.bind(&mut statement, place * columns, *index, parts)??;
-        }
-        let done = statement.raw_execute();
-        done.map_err(|error| self.told(&error)).map(drop)
-    }
-
-    /// Binds a record to the parameters behind `start`. The inner error is the record's own.
-    fn bind(
-        &self,
-        statement: &mut Statement<'_>,
-        start: usize,
-        index: u32,
-        parts: &mut Parts,
-    ) -> Result<Result<(), Trouble>, Trouble> {
-        let wanted = &self.shared.wanted;
-        let record = &self.records[index as usize];
-        let mut room = String::new();
-        for (place, column) in wanted.columns.iter().enumerate() {
-            let cell = parts.cell(&column.part, record);
-            let cell = match self.open.layout.kinds[place].fit(cell, wanted.too_long, &mut room) {
-                Ok(cell) => cell,
-                Err(_) if wanted.unfit == Unfit::Null => Cell::Null,
-                Err(what) => {
-                    let message = format!("column `{}` cannot hold {what}", column.name);
-                    return Ok(Err(Trouble::new(Cause::Row, Class::Invalid, message)));
-                }
+            let count = rows.count;
+            let mut statement = match insert.take() {
+                Some(same) if same.rows == count => same,
+                _ => self.prepare(count)?,
             };
-            let bound = statement.raw_bind_parameter(start + place + 1, sql(cell));
-            bound.map_err(|error| self.told(&error))?;
-        }
-        Ok(Ok(()))
+            let done = statement.run(rows).map_err(|error| self.told(&error));
+            insert = Some(statement);
+            done
+        });
+        drop(insert);
+        self.open.spare = spare;
+        made
+    }
+
+    /// The statement that inserts so many rows.
+    fn prepare(&self, rows: usize) -> Result<Insert<'_>, Trouble> {
+        let sql = self.open.layout.insert(rows);
+        let cached = self.open.connection.prepare_cached(&sql);
+        let statement = cached.map_err(|error| self.told(&error))?;
+        Ok(Insert {
+            rows,
+            filled: vec![false; statement.parameter_count()],
+            statement,
+        })
     }
 
     fn told(&self, error: &Error) -> Trouble {
@@ -211,27 +171,25 @@ fn is_busy(error: &Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
-fn sql(cell: Cell<'_>) -> ToSqlOutput<'_> {
-    let value = match cell {
-        Cell::Null => ValueRef::Null,
-        Cell::Text(text) | Cell::Json(text) | Cell::Id(text) => ValueRef::Text(text.as_bytes()),
-        Cell::Bool(value) => ValueRef::Integer(i64::from(value)),
-        Cell::Integer(number) => match i64::try_from(number) {
-            Ok(number) => ValueRef::Integer(number),
-            Err(_) => return ToSqlOutput::Owned(Value::Text(number.to_string())),
-        },
-        Cell::Float(number) if number.is_nan() => {
-            let mut text = String::new();
-            put_text(cell, &mut text);
-            return ToSqlOutput::Owned(Value::Text(text));
+/// A statement that inserts some rows.
+struct Insert<'c> {
+    rows: usize,
+    /// Which parameters are not null.
+    filled: Vec<bool>,
+    statement: CachedStatement<'c>,
+}
+
+impl Insert<'_> {
+    fn run(&mut self, rows: &Rows) -> rusqlite::Result<()> {
+        for (place, value) in rows.values().enumerate() {
+            let is_filled = value != ValueRef::Null;
+            // What is null stays so.
+            if is_filled || self.filled[place] {
+                self.filled[place] = is_filled;
+                self.statement
+                    .raw_bind_parameter(place + 1, ToSqlOutput::Borrowed(value))?;
+            }
         }
-        Cell::Float(number) => ValueRef::Real(number),
-        Cell::Bytes(bytes) => ValueRef::Blob(bytes),
-        Cell::Time(at) => {
-            let mut text = String::with_capacity(30);
-            time::put(at, 'T', 9, true, &mut text);
-            return ToSqlOutput::Owned(Value::Text(text));
-        }
-    };
-    ToSqlOutput::Borrowed(value)
+        self.statement.raw_execute().map(drop)
+    }
 }
