@@ -3,11 +3,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rolog_plugin::settings::Span;
+use rolog_plugin::settings::{Span, Template};
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, de};
-
-use crate::template::Template;
 
 /// The settings of a Kafka target.
 #[derive(Clone, Debug, Deserialize)]

@@ -53,7 +53,6 @@ mod reports;
 mod settings;
 mod statistics;
 mod target;
-mod template;
 #[cfg(test)]
 mod testing;
 mod token;
@@ -61,8 +60,7 @@ mod topic;
 mod watch;
 
 pub use config::{Brokers, Compression, Config, Format, Property};
-pub use rolog_plugin::settings::Span;
+pub use rolog_plugin::settings::{Span, Template};
 pub use target::Kafka;
-pub use template::Template;
 
 rolog_plugin::export_target!(Kafka, name = "kafka");

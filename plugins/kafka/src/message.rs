@@ -5,11 +5,11 @@ use std::ffi::CString;
 use std::ops::Range;
 
 use rolog_core::frame::Record;
+use rolog_plugin::settings::Template;
 
 use crate::config::Config;
 use crate::format::Encoder;
 use crate::native::{Code, Header, Outgoing, Producing};
-use crate::template::Template;
 use crate::topic;
 
 /// What all messages of a target have in common.
@@ -42,7 +42,7 @@ pub(crate) enum NotSent {
 impl Shape {
     pub(crate) fn new(config: &Config) -> Self {
         let own = |name: &str, hole: &str| {
-            let template = Template::parse(hole).expect("a hole between its braces");
+            let template = hole.parse().expect("a hole between its braces");
             (name.to_owned(), template)
         };
         let mut headers = Vec::new();

@@ -246,7 +246,11 @@ impl Hole {
             Of::Module => record.module()?,
             Of::Thread => record.thread()?,
             Of::Message => written(out, format_args!("{}", record.message())),
-            Of::RecordId => written(out, format_args!("{}", record.id())),
+            Of::RecordId => {
+                let digits = record.id().digits();
+                out.push_str(str::from_utf8(&digits).expect("digits and a dash are ASCII"));
+                out
+            }
             Of::Time => time(record, out, 0..),
             Of::Year => time(record, out, 0..4),
             Of::Month => time(record, out, 5..7),
