@@ -10,5 +10,7 @@ mod mariadb;
 mod mariadb_faults;
 mod postgres;
 mod postgres_faults;
+mod postgres_tls;
 mod readers;
 mod sqlite;
+mod strangers;

@@ -1,19 +1,29 @@
 //! PostgreSQL in trouble: each class of errors, provoked for real.
 
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use rolog_plugin::prelude::*;
-use rolog_tests::servers::{Folder, Postgres, Signal, User, program};
+use rolog_tests::servers::{Folder, Postgres, Signal, User};
 use serde_json::{Value, json};
 
-use crate::certificates::Authority;
 use crate::common::{batch, deliver, failed, rejected, start, target, until, with};
 use crate::postgres::Database;
 
 fn url(database: &Database, user: &str) -> String {
     let port = database.server.port();
     format!("postgres://{user}@127.0.0.1:{port}/{}", database.name)
+}
+
+/// How many sessions of a database wait for a lock.
+const WAITING: &str = "select count(*) from pg_locks join pg_stat_activity using (pid) \
+                       where not granted and datname = current_database()";
+
+/// A client that has nothing to do with the target.
+async fn client(url: &str) -> tokio_postgres::Client {
+    let connecting = tokio_postgres::connect(url, tokio_postgres::NoTls);
+    let (client, connection) = connecting.await.unwrap();
+    tokio::spawn(connection);
+    client
 }
 
 fn as_user(database: &Database, user: &str) -> Value {
@@ -26,11 +36,7 @@ async fn a_deadlock_is_retried() {
         return;
     };
     let target = target(database.config(json!({ "idempotent": true }))).await;
-    let (other, connection) =
-        tokio_postgres::connect(&database.server.url(&database.name), tokio_postgres::NoTls)
-            .await
-            .unwrap();
-    tokio::spawn(connection);
+    let other = client(&database.server.url(&database.name)).await;
     let records = batch(["first", "second"]);
     let ids: Vec<_> = records
         .view()
@@ -50,8 +56,7 @@ async fn a_deadlock_is_retried() {
         .unwrap();
     // It has inserted the first, and waits for the second.
     let delivering = tokio::spawn(async move { deliver(&target, &records).await });
-    let waiting = "select count(*) from pg_locks where not granted";
-    until("the batch waits", || database.sql(waiting) == "1").await;
+    until("the batch waits", || database.sql(WAITING) == "1").await;
     let crossed = other.batch_execute(&own(0)).await;
     let outcome = delivering.await.unwrap();
     assert!(crossed.is_ok(), "{crossed:?}");
@@ -139,11 +144,7 @@ async fn a_killed_server_is_retried_and_what_comes_after_its_restart_is_delivere
     };
     let target = target(json!({ "url": server.url("postgres"), "create_table": true })).await;
     assert!(deliver(&target, &batch(["one"])).await.is_delivered());
-    let (other, connection) =
-        tokio_postgres::connect(&server.url("postgres"), tokio_postgres::NoTls)
-            .await
-            .unwrap();
-    tokio::spawn(connection);
+    let other = client(&server.url("postgres")).await;
     other
         .batch_execute("begin; lock table logs in share mode")
         .await
@@ -155,8 +156,7 @@ async fn a_killed_server_is_retried_and_what_comes_after_its_restart_is_delivere
         let target = std::sync::Arc::clone(&target);
         async move { deliver(&target, &records).await }
     });
-    let waiting = "select count(*) from pg_locks where not granted";
-    until("the batch waits", || server.sql("postgres", waiting) == "1").await;
+    until("the batch waits", || server.sql("postgres", WAITING) == "1").await;
     server.kill();
     failed(
         &delivering.await.unwrap(),
@@ -269,143 +269,6 @@ async fn a_full_disk_is_retried_and_nothing_of_the_batch_stays() {
 }
 
 #[tokio::test]
-async fn the_modes_of_tls_do_what_they_say() {
-    let what = "TLS with PostgreSQL";
-    let Some(openssl) = program(what, "openssl", "openssl") else {
-        return;
-    };
-    let folder = Folder::new(User::unprivileged(&["postgres", "nobody"]));
-    let (key, cert) = (
-        folder.write("server.key", ""),
-        folder.write("server.crt", ""),
-    );
-    let made = Command::new(openssl)
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=localhost",
-        ])
-        .args([
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-addext",
-            "basicConstraints=CA:FALSE",
-        ])
-        .arg("-keyout")
-        .arg(&key)
-        .arg("-out")
-        .arg(&cert)
-        .output()
-        .unwrap();
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let settings = [
-        "ssl=on".to_owned(),
-        format!("ssl_key_file={}", key.display()),
-        format!("ssl_cert_file={}", cert.display()),
-    ];
-    let settings: Vec<_> = settings.iter().map(String::as_str).collect();
-    let Some(server) = Postgres::start_with(what, &settings) else {
-        return;
-    };
-    server.sql("postgres", "create table logs (message text)");
-    let with_tls = |host: &str, tls: Value| {
-        json!({
-            "url": format!("postgres://postgres@{host}:{}/postgres", server.port()),
-            "columns": { "message": "message" }, "tls": tls
-        })
-    };
-    let encrypted = "select count(*) from pg_stat_ssl join pg_stat_activity using (pid) \
-                     where application_name = 'rolog' and ssl";
-    for (tls, count) in [
-        (json!({}), "1"),
-        (json!({ "mode": "off" }), "0"),
-        (json!({ "mode": "require" }), "1"),
-        (json!({ "mode": "verify", "ca": cert }), "1"),
-    ] {
-        let target = target(with_tls("localhost", tls.clone())).await;
-        assert!(deliver(&target, &batch(["one"])).await.is_delivered());
-        assert_eq!(server.sql("postgres", encrypted), count, "{tls}");
-        drop(target);
-        until("its connections are gone", || {
-            server.sql("postgres", encrypted) == "0"
-        })
-        .await;
-    }
-    // Another name than the certificate's, and a certificate that nobody vouches for.
-    for (host, tls) in [
-        ("127.0.0.1", json!({ "mode": "verify", "ca": cert })),
-        ("localhost", json!({ "mode": "verify" })),
-    ] {
-        let failure = start(with_tls(host, tls)).await.err().unwrap();
-        assert_eq!(failure.class, Class::Auth, "{failure}");
-    }
-}
-
-#[tokio::test]
-async fn a_client_proves_who_it_is_with_a_certificate() {
-    let authority = Authority::new();
-    let folder = Folder::new(User::unprivileged(&["postgres", "nobody"]));
-    let (cert, key) = authority.signs("localhost");
-    let (own, own_key) = authority.signs("known");
-    let ca = folder.write("ca.pem", authority.pem());
-    let (own, own_key) = (
-        folder.write("own.pem", own),
-        folder.write("own.key", own_key),
-    );
-    let key = folder.write("server.key", key);
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let settings = [
-        "ssl=on".to_owned(),
-        format!("ssl_ca_file={}", ca.display()),
-        format!("ssl_key_file={}", key.display()),
-        format!(
-            "ssl_cert_file={}",
-            folder.write("server.crt", cert).display()
-        ),
-    ];
-    let settings: Vec<_> = settings.iter().map(String::as_str).collect();
-    let Some(server) = Postgres::start_with("PostgreSQL and certificates of clients", &settings)
-    else {
-        return;
-    };
-    server.sql(
-        "postgres",
-        "create table logs (message text); create role known login; grant insert on logs to known",
-    );
-    let rules = "hostssl all known 127.0.0.1/32 cert\nhost all all 127.0.0.1/32 trust\n";
-    std::fs::write(server.folder().join("data/pg_hba.conf"), rules).unwrap();
-    server.sql("postgres", "select pg_reload_conf()");
-    until("the new rules are read", || {
-        let rules = "select count(*) from pg_hba_file_rules where auth_method = 'cert'";
-        server.sql("postgres", rules) == "1"
-    })
-    .await;
-    let at = |tls: Value| {
-        json!({
-            "url": format!("postgres://known@localhost:{}/postgres", server.port()),
-            "columns": { "message": "message" }, "tls": tls
-        })
-    };
-    let unproven = json!({ "mode": "verify", "ca": ca });
-    let failure = start(at(unproven)).await.err().unwrap();
-    assert_eq!(failure.class, Class::Auth, "{failure}");
-    let proven = json!({ "mode": "verify", "ca": ca, "cert": own, "key": own_key });
-    let target = target(at(proven)).await;
-    assert!(deliver(&target, &batch(["proven"])).await.is_delivered());
-}
-
-#[tokio::test]
 async fn a_serialization_failure_is_retried() {
     let Some(database) = Database::new() else {
         return;
@@ -415,11 +278,7 @@ async fn a_serialization_failure_is_retried() {
         database.name
     ));
     let target = target(database.config(json!({ "idempotent": true }))).await;
-    let (other, connection) =
-        tokio_postgres::connect(&database.server.url(&database.name), tokio_postgres::NoTls)
-            .await
-            .unwrap();
-    tokio::spawn(connection);
+    let other = client(&database.server.url(&database.name)).await;
     let records = batch(["first"]);
     let again = records.clone();
     let id = records.view().records().next().unwrap().id().to_string();
@@ -435,8 +294,7 @@ async fn a_serialization_failure_is_retried() {
         let target = std::sync::Arc::clone(&target);
         async move { deliver(&target, &records).await }
     });
-    let waiting = "select count(*) from pg_locks where not granted";
-    until("the batch waits", || database.sql(waiting) == "1").await;
+    until("the batch waits", || database.sql(WAITING) == "1").await;
     other.batch_execute("commit").await.unwrap();
     let outcome = delivering.await.unwrap();
     let text = failed(&outcome, Verdict::Retry, Class::Unavailable);
@@ -476,11 +334,7 @@ async fn several_batches_are_under_way_at_once_and_what_is_too_long_is_rejected_
     database.sql("create table logs (message varchar(5))");
     let columns = json!({ "columns": { "message": "message" }, "too_long": "reject" });
     let target = std::sync::Arc::new(target(database.config(columns)).await);
-    let (other, connection) =
-        tokio_postgres::connect(&database.server.url(&database.name), tokio_postgres::NoTls)
-            .await
-            .unwrap();
-    tokio::spawn(connection);
+    let other = client(&database.server.url(&database.name)).await;
     other
         .batch_execute("begin; lock table logs in share mode")
         .await
@@ -491,8 +345,7 @@ async fn several_batches_are_under_way_at_once_and_what_is_too_long_is_rejected_
             tokio::spawn(async move { deliver(&target, &batch([word, "longer"])).await })
         })
         .into();
-    let waiting = "select count(*) from pg_locks where not granted";
-    until("four batches wait at once", || database.sql(waiting) == "4").await;
+    until("four batches wait at once", || database.sql(WAITING) == "4").await;
     other.batch_execute("commit").await.unwrap();
     for one in flying {
         let outcome = one.await.unwrap();

@@ -10,7 +10,7 @@ mod trouble;
 
 use std::time::Duration;
 
-use mysql_async::{ClientIdentity, DriverError, Error, Opts, OptsBuilder, SslOpts};
+use mysql_async::{ClientIdentity, Opts, OptsBuilder, SslOpts};
 use rolog_plugin::prelude::*;
 
 use crate::config::{Config, TlsMode};
@@ -24,7 +24,7 @@ use session::Session;
 /// A server that is written to.
 pub(crate) struct MySql {
     opts: Opts,
-    /// What is tried where the server has no TLS.
+    /// What is tried where the server has no TLS, or none in common with us.
     plain: Option<Opts>,
     connect_timeout: Duration,
 }
@@ -119,7 +119,7 @@ impl Server for MySql {
     async fn connect(&self) -> Result<Session, Trouble> {
         within(self.connect_timeout, async {
             let connected = match (Session::connect(self.opts.clone()).await, &self.plain) {
-                (Err(Error::Driver(DriverError::NoClientSslFlagFromServer)), Some(plain)) => {
+                (Err(error), Some(plain)) if trouble::is_tls(&error) => {
                     Session::connect(plain.clone()).await
                 }
                 (connected, _) => connected,

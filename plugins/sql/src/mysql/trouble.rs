@@ -16,6 +16,14 @@ pub(super) fn told(doing: &str, error: &Error) -> Trouble {
             let text = format!("cannot {doing}: {words} ({})", answer.code);
             Trouble::new(cause, class, text)
         }
+        Error::Driver(DriverError::UnknownAuthPlugin { name }) => {
+            let text = format!(
+                "cannot {doing}: the account is to prove who it is by `{name}`, which is not \
+                 supported; give it one of caching_sha2_password, ed25519, mysql_native_password \
+                 and parsec"
+            );
+            Trouble::new(Cause::Someone, Class::Auth, text)
+        }
         other => {
             let (cause, class) = without_answer(other);
             Trouble::new(cause, class, format!("cannot {doing}: {}", chain(other)))
@@ -23,19 +31,22 @@ pub(super) fn told(doing: &str, error: &Error) -> Trouble {
     }
 }
 
+/// Whether it is encryption that did not come about.
+pub(super) fn is_tls(error: &Error) -> bool {
+    match error {
+        Error::Io(IoError::Tls(_)) | Error::Driver(DriverError::NoClientSslFlagFromServer) => true,
+        // What rustls refuses comes as an error of the stream.
+        Error::Io(IoError::Io(error)) => error.kind() == std::io::ErrorKind::InvalidData,
+        _ => false,
+    }
+}
+
 fn without_answer(error: &Error) -> (Cause, Class) {
     match error {
-        Error::Io(IoError::Tls(_))
-        | Error::Driver(
-            DriverError::NoClientSslFlagFromServer
-            | DriverError::UnknownAuthPlugin { .. }
-            | DriverError::CleartextPluginDisabled
-            | DriverError::MysqlOldPasswordDisabled,
+        error if is_tls(error) => (Cause::Someone, Class::Auth),
+        Error::Driver(
+            DriverError::CleartextPluginDisabled | DriverError::MysqlOldPasswordDisabled,
         ) => (Cause::Someone, Class::Auth),
-        // What rustls refuses comes as an error of the stream.
-        Error::Io(IoError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
-            (Cause::Someone, Class::Auth)
-        }
         Error::Driver(DriverError::PacketTooLarge) => (Cause::Row, Class::TooLarge),
         _ => (Cause::Connection, Class::Connection),
     }
