@@ -146,7 +146,8 @@ impl<'a> Batch<'a> {
         self.raw_frames().map(|frame| frame.len() + 4).sum()
     }
 
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as for `Records::next`")]
     fn record<'b>(&'b self, frame: &'a [u8]) -> Option<Record<'b>>
     where
         'a: 'b,
@@ -221,7 +222,11 @@ struct Records<'b, 'a> {
 impl<'b> Iterator for Records<'b, '_> {
     type Item = Record<'b>;
 
-    #[inline]
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "a record is read in few instructions, to hand it over takes as many"
+    )]
     fn next(&mut self) -> Option<Record<'b>> {
         while self.left > 0 {
             self.left -= 1;

@@ -5,6 +5,7 @@
 //! separators, and the marks that reorder how text is displayed; inside quotes also `"` and `\`.
 //! What comes out of the quoted form is the content of a JSON string that parses back to the text.
 
+use super::cursor::Cursor;
 use super::put::{put, put_quoted};
 
 /// Appends `text`, to stand outside of quotes or between quotes that the caller writes.
@@ -45,10 +46,46 @@ pub(super) fn quote(text: &str, out: &mut Vec<u8>) {
     if is_clean::<true>(text.as_bytes()) {
         put_quoted(text.as_bytes(), out);
     } else {
-        out.push(b'"');
-        escape_parts::<true>(text.as_bytes(), out);
-        out.push(b'"');
+        odd_quoted(text, out);
     }
+}
+
+/// [`escape`], into a line that is being written.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
+pub(super) fn escape_into(quoted: bool, text: &str, to: &mut Cursor<'_>) {
+    let bytes = text.as_bytes();
+    let odd = match quoted {
+        true => to.put_unless(bytes, false, suspicious::<true>),
+        false => to.put_unless(bytes, false, suspicious::<false>),
+    };
+    if odd {
+        to.with(|out| odd_text(quoted, text, out));
+    }
+}
+
+/// [`quote`], into a line that is being written.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
+pub(super) fn quote_into(text: &str, to: &mut Cursor<'_>) {
+    if to.put_unless(text.as_bytes(), true, suspicious::<true>) {
+        to.with(|out| odd_quoted(text, out));
+    }
+}
+
+#[inline(never)]
+fn odd_text(quoted: bool, text: &str, out: &mut Vec<u8>) {
+    match quoted {
+        true => escape_parts::<true>(text.as_bytes(), out),
+        false => escape_parts::<false>(text.as_bytes(), out),
+    }
+}
+
+#[inline(never)]
+fn odd_quoted(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    escape_parts::<true>(text.as_bytes(), out);
+    out.push(b'"');
 }
 
 /// Whether nothing is to be escaped, as in most texts; the rest of the module finds out what.

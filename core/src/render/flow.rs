@@ -1,25 +1,26 @@
 //! A call site's line as it mostly is: from the message to its last field a few values, each behind
 //! a fragment that never changes.
 
+use super::cursor::Cursor;
+use super::escape::{escape_into, quote_into};
 use super::message::filled;
-use super::put::Fragments;
+use super::number::few_decimals;
+use super::put::Fragment;
 use super::site::Dialect;
 use crate::frame::{Record, flags};
-use crate::value::{skip, take_with};
+use crate::value::{Value, skip, tag, take, take_str};
 
 /// The fragments, and what stands behind each.
 #[derive(Debug)]
 pub(super) struct Flow {
-    fragments: Fragments,
     steps: Vec<Step>,
-    /// Where the last fragment ends, behind which is nothing.
-    end: usize,
+    /// What stands behind the last value.
+    last: Fragment,
 }
 
 #[derive(Debug)]
 struct Step {
-    /// Where the fragment ends.
-    end: usize,
+    fragment: Fragment,
     then: Then,
 }
 
@@ -55,58 +56,94 @@ impl FlowBuilder {
     }
 
     fn step(&mut self, then: Then) {
-        let end = self.bytes.len();
-        self.steps.push(Step { end, then });
+        let fragment = Fragment::new(&std::mem::take(&mut self.bytes));
+        self.steps.push(Step { fragment, then });
     }
 
     pub(super) fn finish(self) -> Flow {
         Flow {
-            fragments: Fragments::new(&self.bytes),
             steps: self.steps,
-            end: self.bytes.len(),
+            last: Fragment::new(&self.bytes),
         }
     }
 }
 
 impl Flow {
     /// Appends the record from its message to the last of its call site's fields. Returns what its
-    /// payload has behind those; `None`, and nothing appended, if the record is not of this form.
-    #[inline]
+    /// payload has behind those; `None` if the record is not of this form: what was appended then is
+    /// nothing to keep.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
     pub(super) fn write<'a, D: Dialect>(
         &self,
         record: &Record<'a>,
-        out: &mut Vec<u8>,
+        to: &mut Cursor<'_>,
     ) -> Option<&'a [u8]> {
         if record.flags() & (flags::MESSAGE | flags::ARGS) != 0 {
             return None;
         }
-        let start = out.len();
-        let rest = self.run::<D>(record.raw_fields(), out);
-        if rest.is_none() {
-            out.truncate(start);
-        }
-        rest
-    }
-
-    #[inline]
-    fn run<'a, D: Dialect>(&self, values: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
+        let values = record.raw_fields();
         let mut rest = values;
-        let mut start = 0;
         for step in &self.steps {
-            self.fragments.put(start, step.end, out);
-            start = step.end;
-            match step.then {
-                Then::Field => take_with(&mut rest, |value| D::value(value, out))?,
-                Then::Hole(place) => {
-                    let mut values = values;
-                    for _ in 0..place {
-                        skip(&mut values)?;
-                    }
-                    take_with(&mut values, |value| filled(D::QUOTED, value, out))?;
-                }
+            step.fragment.put(to);
+            let Then::Hole(place) = step.then else {
+                value::<D>(&mut rest, false, to)?;
+                continue;
+            };
+            let mut values = values;
+            for _ in 0..place {
+                skip(&mut values)?;
             }
+            value::<D>(&mut values, true, to)?;
         }
-        self.fragments.put(start, self.end, out);
+        self.last.put(to);
         Some(rest)
+    }
+}
+
+/// Appends the next value of `input`, as a hole of the message is filled with it or as a field: what
+/// most values are at once, all others as the dialect has them.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
+fn value<D: Dialect>(input: &mut &[u8], hole: bool, to: &mut Cursor<'_>) -> Option<()> {
+    // A number is as long as this; of all others there is a tag and a length, or it is short.
+    if let Some(([tag, word @ ..], behind)) = input.split_first_chunk::<9>() {
+        let long = u64::from_le_bytes(*word);
+        let plain = match *tag {
+            tag::U64 => {
+                to.integer(long);
+                true
+            }
+            tag::I64 if long >> 63 == 0 => {
+                to.integer(long);
+                true
+            }
+            tag::F64 => few_decimals(f64::from_bits(long), D::QUOTED && !hole, to),
+            tag::STR if D::QUOTED || hole => {
+                let text = take_str(input)?;
+                match D::QUOTED && !hole {
+                    true => quote_into(text, to),
+                    false => escape_into(D::QUOTED, text, to),
+                }
+                return Some(());
+            }
+            _ => false,
+        };
+        if plain {
+            *input = behind;
+            return Some(());
+        }
+    }
+    let content = take(input)?;
+    to.with(|out| rare::<D>(&content, hole, out));
+    Some(())
+}
+
+#[inline(never)]
+fn rare<D: Dialect>(content: &Value<'_>, hole: bool, out: &mut Vec<u8>) {
+    if hole {
+        filled(D::QUOTED, content, out);
+    } else {
+        D::value(content, out);
     }
 }

@@ -1,5 +1,6 @@
 //! The JSON line.
 
+use super::cursor::Cursor;
 use super::escape::{escape, quote as string};
 use super::keys::Keys;
 use super::number::{self, IdWriter, TimeWriter};
@@ -18,6 +19,9 @@ pub struct JsonLine {
     time: TimeWriter,
     id: IdWriter,
 }
+
+/// What most lines have room in, so that it is mostly made at once.
+const ROOM: usize = 512;
 
 impl JsonLine {
     /// A renderer that leaves out where in the source records were logged.
@@ -43,16 +47,31 @@ impl JsonLine {
 
     /// Appends `record` as one line.
     pub fn line(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let mut start = *b"{\"time\":\"2026-11-22T11:15:00.123456789";
-        start[9..].copy_from_slice(&self.time.local_part(record.time()));
-        out.extend_from_slice(&start);
+        let mut to = Cursor::new(out, ROOM);
+        to.first(b"{\"time\":\"", 9);
+        self.time.write(record.time(), &mut to);
         let mut site = self.sites.of(record, &self.dialect);
-        let whole = if let Some(site) = &mut site {
-            site.head(record, &self.dialect, out);
-            site.whole::<Json>(record, out)
+        let (whole, out) = if let Some(site) = &mut site {
+            site.head(record, &self.dialect, &mut to);
+            let start = to.len();
+            let whole = site.whole::<Json>(record, &mut to);
+            if let Some([]) = whole
+                && !self.dialect.source
+                && record.is_plain()
+            {
+                self.id.end(record.id(), &mut to);
+                to.finish();
+                return;
+            }
+            let out = to.finish();
+            if whole.is_none() {
+                out.truncate(start);
+            }
+            (whole, out)
         } else {
+            let out = to.finish();
             self.dialect.head(record.level(), record.logger(), out);
-            None
+            (None, out)
         };
         let site = site.as_deref();
         let apart = match whole {
@@ -74,7 +93,9 @@ impl JsonLine {
         if self.dialect.source || !record.is_plain() {
             self.dialect.beside(record, site, out);
         }
-        out.extend_from_slice(self.id.end(record.id()));
+        let mut to = Cursor::new(out, ROOM);
+        self.id.end(record.id(), &mut to);
+        to.finish();
     }
 }
 

@@ -60,6 +60,7 @@
 //! 2026-11-22T11:15:00.123456789Z  INFO shop.db  order 42 accepted  id=42 total=19.99 by="Ada L."
 //! ```
 
+mod cursor;
 mod escape;
 mod flow;
 mod json;

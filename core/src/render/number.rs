@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::cursor::Cursor;
 use super::put::put;
 use crate::frame::RecordId;
 use crate::value::Timestamp;
@@ -19,20 +20,24 @@ pub(super) fn integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
 /// must be finite.
 #[inline]
 pub(super) fn float(value: f64, out: &mut Vec<u8>) {
-    if !few_decimals(value, b".0", out) {
+    let mut cursor = Cursor::new(out, 32);
+    let few = few_decimals(value, true, &mut cursor);
+    let out = cursor.finish();
+    if !few {
         put(zmij::Buffer::new().format_finite(value).as_bytes(), out);
     }
 }
 
 /// Appends a number that has at most three decimals, as prices, percentages and milliseconds have:
-/// no search for the shortest digits is needed to find those. Says whether it was one. `whole` is
-/// what stands behind a number without a fraction.
+/// no search for the shortest digits is needed to find those. Says whether it was one; if not,
+/// nothing is appended. `whole` is whether a number without a fraction ends with `.0`.
 ///
 /// The quotient of two whole numbers is the float next to it. So if `n / 1000` gives back the value,
 /// the digits of `n` read back as it; and as no two decimals of fifteen digits or fewer have the
 /// same float next to them, they are the shortest that do.
-#[inline(never)]
-pub(super) fn few_decimals(value: f64, whole: &[u8], out: &mut Vec<u8>) -> bool {
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
+pub(super) fn few_decimals(value: f64, whole: bool, to: &mut Cursor<'_>) -> bool {
     let size = value.abs();
     // No more, so that `n` is small enough.
     if !(0.0..4_000_000.0).contains(&size) {
@@ -42,21 +47,37 @@ pub(super) fn few_decimals(value: f64, whole: &[u8], out: &mut Vec<u8>) -> bool 
     if (f64::from(n) / 1000.0).to_bits() != size.to_bits() {
         return false;
     }
-    if value.is_sign_negative() {
-        out.push(b'-');
-    }
-    integer(n / 1000, out);
-    let thousandths = n % 1000;
-    if thousandths == 0 {
-        put(whole, out);
-    } else {
-        let [second, third] = PAIRS[thousandths as usize % 100];
-        let digits = [b'.', b'0' + (thousandths / 100) as u8, second, third];
-        let zeros = usize::from(third == b'0') + usize::from([second, third] == *b"00");
-        put(&digits[..4 - zeros], out);
+    to.first(b"-", usize::from(value.is_sign_negative()));
+    to.integer((n / 1000).into());
+    let [first, second, third, len] = FRACTIONS[n as usize % 1000];
+    if whole || n % 1000 != 0 {
+        to.first(&[b'.', first, second, third], len.into());
     }
     true
 }
+
+/// The three digits of thousandths, and how many bytes it takes to write them behind a point, zeros
+/// at the end left out but for the first.
+static FRACTIONS: [[u8; 4]; 1000] = {
+    let mut all = [[0; 4]; 1000];
+    let mut n = 0;
+    while n < 1000 {
+        let [first, second, third] = [n / 100, n / 10 % 10, n % 10];
+        let len = match (second, third) {
+            (0, 0) => 2,
+            (_, 0) => 3,
+            _ => 4,
+        };
+        all[n] = [
+            b'0' + first as u8,
+            b'0' + second as u8,
+            b'0' + third as u8,
+            len,
+        ];
+        n += 1;
+    }
+    all
+};
 
 /// Appends a span in seconds, exact: at least one digit of fraction, at most nine.
 pub(super) fn seconds(span: Duration, out: &mut Vec<u8>) {
@@ -94,8 +115,10 @@ const SECOND: i64 = 1_000_000_000;
 /// one record in a thousand changes.
 #[derive(Debug)]
 pub(super) struct TimeWriter {
-    /// When its second began, in nanoseconds since 1970; the first of all began before they did.
-    start: i128,
+    /// When its second began, in nanoseconds since 1970.
+    start: i64,
+    /// How many nanoseconds it has; none for the first of all, which begins before `start` could say.
+    len: u64,
     /// `2026-11-22T11:15:00.`
     text: [u8; 20],
 }
@@ -104,6 +127,7 @@ impl TimeWriter {
     pub(super) fn new() -> Self {
         TimeWriter {
             start: 0,
+            len: SECOND as u64,
             text: *b"1970-01-01T00:00:00.",
         }
     }
@@ -111,15 +135,33 @@ impl TimeWriter {
     /// `2026-11-22T11:15:00.123456789`, without the closing `Z`.
     #[inline]
     pub(super) fn local_part(&mut self, time: Timestamp) -> [u8; 29] {
-        let mut within = i128::from(time.nanos()) - self.start;
-        if !(0..i128::from(SECOND)).contains(&within) {
-            within = i128::from(time.nanos().rem_euclid(SECOND));
-            self.set(time.nanos().div_euclid(SECOND));
-        }
+        let (head, within) = self.parts(time);
         let mut text = [0; 29];
-        text[..20].copy_from_slice(&self.text);
-        text[20..].copy_from_slice(&nine(within as u32));
+        text[..20].copy_from_slice(head);
+        text[20..].copy_from_slice(&nine(within));
         text
+    }
+
+    /// [`TimeWriter::local_part`], into a line that is being written.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
+    pub(super) fn write(&mut self, time: Timestamp, to: &mut Cursor<'_>) {
+        let (head, within) = self.parts(time);
+        to.first(head, head.len());
+        to.nine(within);
+    }
+
+    /// What stands before the fraction of the second, and that in nanoseconds.
+    #[inline]
+    fn parts(&mut self, time: Timestamp) -> (&[u8; 20], u32) {
+        let nanos = time.nanos();
+        // Does not wrap where it is looked at.
+        let mut within = nanos.wrapping_sub(self.start) as u64;
+        if nanos < self.start || within >= self.len {
+            within = nanos.rem_euclid(SECOND) as u64;
+            self.set(nanos.div_euclid(SECOND));
+        }
+        (&self.text, within as u32)
     }
 
     #[cold]
@@ -139,7 +181,9 @@ impl TimeWriter {
         put(11, 2, time.hour().unsigned_abs().into());
         put(14, 2, time.minute().unsigned_abs().into());
         put(17, 2, time.second().unsigned_abs().into());
-        self.start = i128::from(second) * i128::from(SECOND);
+        let start = second.checked_mul(SECOND);
+        self.start = start.unwrap_or_default();
+        self.len = start.map_or(0, |_| SECOND as u64);
     }
 }
 
@@ -150,7 +194,7 @@ pub(super) struct IdWriter {
     epoch: u128,
     /// The sequence without its low 16 bits.
     high: u64,
-    text: [u8; 66],
+    text: [u8; 64],
 }
 
 impl IdWriter {
@@ -158,20 +202,23 @@ impl IdWriter {
         IdWriter {
             epoch: 0,
             high: 0,
-            text: *b",\"record_id\":\"00000000000000000000000000000000-0000000000000000\"}\n",
+            text: *b",\"record_id\":\"00000000000000000000000000000000-0000000000000000\"",
         }
     }
 
-    /// What the `Display` of the id writes, in quotes, between its key and the end of the line.
-    #[inline]
-    pub(super) fn end(&mut self, id: RecordId) -> &[u8; 66] {
+    /// Appends what the `Display` of the id writes, in quotes, its key before it and the end of the
+    /// line behind it.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
+    pub(super) fn end(&mut self, id: RecordId, to: &mut Cursor<'_>) {
         if id.epoch != self.epoch || id.sequence >> 16 != self.high {
             self.set(id);
         }
         let [high, low] = (id.sequence as u16).to_be_bytes();
         self.text[59..61].copy_from_slice(&HEX[usize::from(high)]);
         self.text[61..63].copy_from_slice(&HEX[usize::from(low)]);
-        &self.text
+        to.first(&self.text, self.text.len());
+        to.first(b"}\n", 2);
     }
 
     #[cold]
@@ -289,7 +336,12 @@ mod tests {
             for (epoch, sequence) in ids.into_iter().flat_map(|(e, s)| [(e, s), (e, s.wrapping_add(step))]) {
                 let id = RecordId { epoch, sequence };
                 let end = format!(",\"record_id\":\"{id}\"}}\n");
-                prop_assert_eq!(text(|out| out.extend_from_slice(writer.end(id))), end);
+                let line = text(|out| {
+                    let mut to = Cursor::new(out, 0);
+                    writer.end(id, &mut to);
+                    to.finish();
+                });
+                prop_assert_eq!(line, end);
             }
         }
 

@@ -3,6 +3,8 @@
 //! What a line is made of is short: to copy it with a few moves costs less than to call somebody who
 //! copies anything.
 
+use super::cursor::Cursor;
+
 /// Appends bytes, of which there are mostly few.
 #[inline]
 pub(super) fn put(bytes: &[u8], out: &mut Vec<u8>) {
@@ -79,34 +81,48 @@ unsafe fn part<const N: usize>(from: *const u8, to: *mut u8, at: usize) {
     }
 }
 
-/// Bytes that are put into many lines, parts of them one after the other: behind them are some more
-/// that do not count, so that a short part can be copied with what follows it, as one of a fixed size.
+/// Bytes that are put into many lines: the first of them in an array, so that a few are copied with
+/// what stands behind them, as one of a fixed size.
 #[derive(Debug)]
-pub(super) struct Fragments {
-    bytes: Vec<u8>,
+pub(super) struct Fragment {
+    first: [u8; FEW],
+    second: [u8; MANY],
+    len: usize,
+    /// All of them, where they are more.
+    all: Box<[u8]>,
 }
 
-/// How many bytes are copied of a short part, and so how many stand behind all parts.
-const FIXED: usize = 64;
+const FEW: usize = 16;
+const MANY: usize = 48;
 
-impl Fragments {
+impl Fragment {
     pub(super) fn new(bytes: &[u8]) -> Self {
-        Fragments {
-            bytes: [bytes, &[0; FIXED]].concat(),
+        let mut padded = [bytes, &[0; FEW + MANY]].concat();
+        let all = match bytes.len() > FEW + MANY {
+            true => bytes.into(),
+            false => Box::default(),
+        };
+        padded.truncate(FEW + MANY);
+        let (first, second) = padded.split_at(FEW);
+        let proof = "there are as many bytes as both have";
+        Fragment {
+            first: first.try_into().expect(proof),
+            second: second.try_into().expect(proof),
+            len: bytes.len(),
+            all,
         }
     }
 
-    /// Appends the part from `start` to `end`, which must be in order and within the bytes.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "a call costs as much as the copy")]
-    pub(super) fn put(&self, start: usize, end: usize, out: &mut Vec<u8>) {
-        let (part, len) = (&self.bytes[start..], end - start);
-        match part.first_chunk::<FIXED>() {
-            Some(part) if len <= FIXED => {
-                out.extend_from_slice(part);
-                out.truncate(out.len() - part.len() + len);
-            }
-            _ => out.extend_from_slice(&part[..len]),
+    pub(super) fn put(&self, to: &mut Cursor<'_>) {
+        if self.len <= FEW {
+            to.first(&self.first, self.len);
+        } else if self.len <= FEW + MANY {
+            to.first(&self.first, FEW);
+            to.first(&self.second, self.len - FEW);
+        } else {
+            to.put(&self.all);
         }
     }
 }
@@ -118,7 +134,6 @@ mod tests {
     #[test]
     fn every_length_is_copied_whole() {
         let bytes: Vec<u8> = (0..200).collect();
-        let fragments = Fragments::new(&bytes);
         for len in 0..bytes.len() {
             // Not more room than is asked for, so that valgrind and sanitizers see what is beyond.
             let mut out = Vec::with_capacity(1);
@@ -129,9 +144,10 @@ mod tests {
             let quoted = [b"\"", &bytes[..len], b"\""].concat();
             assert_eq!(out[1 + len..], quoted);
             out.clear();
-            fragments.put(bytes.len() - len, bytes.len(), &mut out);
-            fragments.put(0, len, &mut out);
-            assert_eq!(out, [&bytes[bytes.len() - len..], &bytes[..len]].concat());
+            let mut cursor = Cursor::new(&mut out, 0);
+            Fragment::new(&bytes[..len]).put(&mut cursor);
+            Fragment::new(&bytes[len..]).put(&mut cursor);
+            assert_eq!(*cursor.finish(), bytes);
         }
     }
 }

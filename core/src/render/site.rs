@@ -1,10 +1,11 @@
 //! What a call site contributes to every line, rendered once and kept across batches.
 
+use super::cursor::Cursor;
 use super::escape::escape;
 use super::flow::{Flow, FlowBuilder};
 use super::keys::Keys;
 use super::message::{filled, message, unfilled};
-use super::put::Fragments;
+use super::put::Fragment;
 use crate::frame::Record;
 use crate::level::Level;
 use crate::template::{Piece, pieces};
@@ -60,8 +61,7 @@ pub(super) struct Site {
 struct Head {
     level: Level,
     logger: Box<str>,
-    bytes: Fragments,
-    end: usize,
+    bytes: Fragment,
 }
 
 /// A piece of the message.
@@ -139,13 +139,19 @@ impl Site {
     }
 
     /// Appends what stands between the time and the message.
-    #[inline]
-    pub(super) fn head<D: Dialect>(&mut self, record: &Record<'_>, dialect: &D, out: &mut Vec<u8>) {
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
+    pub(super) fn head<D: Dialect>(
+        &mut self,
+        record: &Record<'_>,
+        dialect: &D,
+        to: &mut Cursor<'_>,
+    ) {
         match &self.head {
-            Some(head) if head.level == record.level() && *head.logger == *record.logger() => {
-                head.bytes.put(0, head.end, out);
+            Some(head) if head.level == record.level() && same(&head.logger, record.logger()) => {
+                head.bytes.put(to);
             }
-            _ => self.new_head(record, dialect, out),
+            _ => to.with(|out| self.new_head(record, dialect, out)),
         }
     }
 
@@ -158,21 +164,22 @@ impl Site {
             self.head = Some(Head {
                 level,
                 logger: logger.into(),
-                bytes: Fragments::new(&out[start..]),
-                end: out.len() - start,
+                bytes: Fragment::new(&out[start..]),
             });
         }
     }
 
     /// Appends the record from its message to the last of its call site's fields, if it is one that
-    /// needs no closer look; returns what its payload has behind those.
-    #[inline]
+    /// needs no closer look; returns what its payload has behind those. If it is not, what was
+    /// appended is nothing to keep.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
     pub(super) fn whole<'a, D: Dialect>(
         &self,
         record: &Record<'a>,
-        out: &mut Vec<u8>,
+        to: &mut Cursor<'_>,
     ) -> Option<&'a [u8]> {
-        self.flow.as_ref()?.write::<D>(record, out)
+        self.flow.as_ref()?.write::<D>(record, to)
     }
 
     fn read_template<D: Dialect>(&mut self, record: &Record<'_>) {
@@ -265,6 +272,28 @@ impl Site {
     }
 }
 
+/// Whether two names are the same one: those of most loggers are so short that a call to find out
+/// costs more than the look.
+#[inline]
+fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let long = |bytes: [u8; 8]| u64::from_le_bytes(bytes);
+    match [
+        a.first_chunk(),
+        b.first_chunk(),
+        a.last_chunk(),
+        b.last_chunk(),
+    ] {
+        [Some(a_head), Some(b_head), Some(a_last), Some(b_last)] if a.len() <= 16 => {
+            (long(*a_head) ^ long(*b_head)) | (long(*a_last) ^ long(*b_last)) == 0
+        }
+        _ => a == b,
+    }
+}
+
 /// The value at this place, from 0.
 fn value_at(mut values: &[u8], place: usize) -> Option<Value<'_>> {
     for _ in 0..place {
@@ -288,20 +317,38 @@ impl Sites {
     #[inline]
     pub(super) fn of(&mut self, record: &Record<'_>, dialect: &impl Dialect) -> Option<&mut Site> {
         let key = record.call_site_key()?;
-        if self.slots.is_empty() {
-            self.slots.resize_with(SLOTS, || None);
-        }
         // Ids are counted from 1 within a process, so the sites of one process never meet here
         // before there are more of them than slots.
-        let slot = &mut self.slots[key.1 as usize % SLOTS];
-        if slot.as_ref().is_some_and(|(known, _)| *known == key) {
-            return slot.as_mut().map(|(_, site)| &mut **site);
+        let at = key.1 as usize % SLOTS;
+        let is_known = match self.slots.get(at) {
+            Some(Some((known, _))) => *known == key,
+            _ => false,
+        };
+        if !is_known && !self.add(at, key, record, dialect) {
+            return Some(&mut self.large);
+        }
+        self.slots[at].as_mut().map(|(_, site)| &mut **site)
+    }
+
+    /// Renders the fragments of a call site. Says whether they are in their slot, or too large.
+    #[cold]
+    #[inline(never)]
+    fn add<D: Dialect>(
+        &mut self,
+        at: usize,
+        key: (u128, u32),
+        record: &Record<'_>,
+        dialect: &D,
+    ) -> bool {
+        if self.slots.is_empty() {
+            self.slots.resize_with(SLOTS, || None);
         }
         let site = Site::new(record, dialect);
         if site.bytes.len() > MAX_KEPT {
             *self.large = site;
-            return Some(&mut self.large);
+            return false;
         }
-        Some(&mut slot.insert((key, Box::new(site))).1)
+        self.slots[at] = Some((key, Box::new(site)));
+        true
     }
 }

@@ -1,5 +1,6 @@
 //! The text line.
 
+use super::cursor::Cursor;
 use super::escape::escape;
 use super::json;
 use super::keys::Keys;
@@ -18,6 +19,9 @@ pub struct TextLine {
     sites: Sites,
     time: TimeWriter,
 }
+
+/// What most lines have room in, so that it is mostly made at once.
+const ROOM: usize = 256;
 
 impl TextLine {
     /// A renderer without colours.
@@ -45,15 +49,23 @@ impl TextLine {
     /// Appends `record` as one line.
     pub fn line(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let style = self.dialect.style;
-        put(style.dim, out);
-        out.extend_from_slice(&self.time.local_part(record.time()));
+        let mut to = Cursor::new(out, ROOM);
+        to.put(style.dim);
+        self.time.write(record.time(), &mut to);
         let mut site = self.sites.of(record, &self.dialect);
-        let whole = if let Some(site) = &mut site {
-            site.head(record, &self.dialect, out);
-            site.whole::<Text>(record, out)
+        let (whole, out) = if let Some(site) = &mut site {
+            site.head(record, &self.dialect, &mut to);
+            let start = to.len();
+            let whole = site.whole::<Text>(record, &mut to);
+            let out = to.finish();
+            if whole.is_none() {
+                out.truncate(start);
+            }
+            (whole, out)
         } else {
+            let out = to.finish();
             self.dialect.head(record.level(), record.logger(), out);
-            None
+            (None, out)
         };
         let site = site.as_deref();
         let any = whole.is_some() && site.is_some_and(|site| site.keys().next().is_some());

@@ -35,7 +35,7 @@ pub use encode::{Encoder, Sink};
 pub(crate) use encode::{Mark, plain};
 pub use owned::{OwnedError, OwnedValue};
 pub use read::{ErrorValue, List, Map};
-pub(crate) use read::{check, check_text, skip, take, take_pair, take_text, take_with};
+pub(crate) use read::{check, check_text, skip, take, take_pair, take_str, take_text};
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

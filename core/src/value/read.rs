@@ -145,18 +145,21 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
+#[inline]
 fn take_bytes<'a>(input: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
     let (head, rest) = input.split_at_checked(len)?;
     *input = rest;
     Some(head)
 }
 
+#[inline]
 fn take_array<const N: usize>(input: &mut &[u8]) -> Option<[u8; N]> {
     let (head, rest) = input.split_first_chunk::<N>()?;
     *input = rest;
     Some(*head)
 }
 
+#[inline]
 fn take_sized<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     let len = u32::from_le_bytes(take_array(input)?) as usize;
     take_bytes(input, len)
@@ -165,6 +168,7 @@ fn take_sized<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
 /// The next text with a u32 length before it; `None` at the end and where the bytes do not suffice.
 ///
 /// `input` must come from bytes that [`check_text`] has passed, or that an [`super::Encoder`] wrote.
+#[inline]
 pub(crate) fn take_text<'a>(input: &mut &'a [u8]) -> Option<&'a str> {
     take_sized(input).map(trusted_text)
 }
@@ -208,24 +212,13 @@ pub(crate) fn take<'a>(input: &mut &'a [u8]) -> Option<Value<'a>> {
     })
 }
 
-/// [`take`], with what is done with the value: for most kinds that is decided by its tag at once,
-/// where `each` is made for it.
-#[inline(always)]
-#[allow(clippy::inline_always, reason = "`each` must become part of it")]
-pub(crate) fn take_with<'a, R>(
-    input: &mut &'a [u8],
-    each: impl FnOnce(&Value<'a>) -> R,
-) -> Option<R> {
-    let (tag, mut rest) = input.split_first()?;
-    let value = match *tag {
-        tag::I64 => each(&Value::I64(i64::from_le_bytes(take_array(&mut rest)?))),
-        tag::U64 => each(&Value::U64(u64::from_le_bytes(take_array(&mut rest)?))),
-        tag::F64 => each(&Value::F64(f64::from_le_bytes(take_array(&mut rest)?))),
-        tag::STR => each(&Value::Str(trusted_text(take_sized(&mut rest)?))),
-        _ => return Some(each(&take(input)?)),
-    };
+/// [`take`], of what is known to be a text by its tag.
+#[inline]
+pub(crate) fn take_str<'a>(input: &mut &'a [u8]) -> Option<&'a str> {
+    let (tag, rest) = input.split_first()?;
+    debug_assert_eq!(*tag, tag::STR);
     *input = rest;
-    Some(value)
+    take_text(input)
 }
 
 /// Steps over the next value, on the terms of [`take`].
