@@ -81,12 +81,13 @@ impl Batch<'_, '_> {
     }
 
     fn insert_all(&mut self) -> Result<Vec<Rejection>, Trouble> {
-        self.savepoint("SAVEPOINT part")?;
         let mut rejected = match self.insert(0..self.records.len()) {
             Ok(rejected) => return Ok(rejected),
             Err(trouble) if trouble.cause != Cause::Row => return Err(trouble),
             Err(trouble) => {
-                self.savepoint("ROLLBACK TO part")?;
+                // A savepoint to go back to would cost every batch a copy of each page that it changes.
+                self.run("ROLLBACK")?;
+                self.begin()?;
                 self.insert_good_ones(trouble)?
             }
         };
@@ -99,14 +100,14 @@ impl Batch<'_, '_> {
         let mut rejected = Vec::new();
         let mut bisect = Bisect::refused(self.records.len(), why);
         while let Some(part) = bisect.next() {
-            self.savepoint("SAVEPOINT half")?;
+            self.run("SAVEPOINT half")?;
             match self.insert(part.clone()) {
                 Ok(unfitting) => {
                     rejected.extend(unfitting);
-                    self.savepoint("RELEASE half")?;
+                    self.run("RELEASE half")?;
                 }
                 Err(trouble) if trouble.cause == Cause::Row => {
-                    self.savepoint("ROLLBACK TO half; RELEASE half")?;
+                    self.run("ROLLBACK TO half; RELEASE half")?;
                     bisect.failed(part, trouble);
                 }
                 Err(trouble) => return Err(trouble),
@@ -117,7 +118,7 @@ impl Batch<'_, '_> {
         Ok(rejected)
     }
 
-    fn savepoint(&self, sql: &str) -> Result<(), Trouble> {
+    fn run(&self, sql: &str) -> Result<(), Trouble> {
         let done = self.open.connection.execute_batch(sql);
         done.map_err(|error| self.told(&error))
     }
