@@ -34,6 +34,8 @@
 
 mod answer;
 mod auth;
+#[doc(hidden)]
+pub mod bodies;
 mod check;
 mod client;
 mod compress;
@@ -43,6 +45,7 @@ mod key;
 mod pack;
 mod route;
 mod send;
+mod shelf;
 mod status;
 mod target;
 #[cfg(test)]

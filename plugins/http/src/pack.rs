@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use rolog_core::frame::Record;
+use rolog_core::frame::{Record, RecordId};
 use rolog_plugin::prelude::*;
 
 use crate::compress::Compressor;
@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::format::{self, Format, Written};
 use crate::key::key;
 use crate::route::{Route, Routes};
+use crate::shelf::Shelf;
 
 /// What a record costs in a body beside its text, at most.
 const RECORD_COST: usize = 16;
@@ -22,12 +23,23 @@ const RECORD_COST: usize = 16;
 pub(crate) struct Packer {
     config: Config,
     routes: Routes,
-    compressor: Compressor,
     max_records: usize,
     /// Bytes of a body before compression; falls when the service says that it is too large.
     max_bytes: AtomicUsize,
-    /// Those that are not in use: they keep what they have seen of call sites.
-    writers: Mutex<Vec<Box<dyn Format>>>,
+    /// Those that are not in use.
+    desks: Mutex<Vec<Desk>>,
+    bodies: Shelf,
+}
+
+/// What it takes to write a batch, kept for the next one.
+struct Desk {
+    /// It keeps what it has seen of call sites.
+    writer: Box<dyn Format>,
+    compressor: Compressor,
+    written: Written,
+    /// Where in the batch what is written comes from, in order.
+    positions: Vec<u32>,
+    ids: Vec<RecordId>,
 }
 
 /// A batch as requests.
@@ -60,10 +72,10 @@ impl Packer {
     pub(crate) fn new(config: Config, routes: Routes) -> Self {
         Packer {
             routes,
-            compressor: Compressor::new(&config),
             max_records: config.max_records.unwrap_or(usize::MAX),
             max_bytes: AtomicUsize::new(config.max_bytes.0),
-            writers: Mutex::new(Vec::new()),
+            desks: Mutex::default(),
+            bodies: Shelf::default(),
             config,
         }
     }
@@ -73,7 +85,7 @@ impl Packer {
     }
 
     pub(crate) fn encoding(&self) -> Option<&'static str> {
-        self.compressor.encoding()
+        Compressor::encoding(self.config.compression)
     }
 
     /// The service has refused a body of this many bytes.
@@ -86,35 +98,111 @@ impl Packer {
     /// # Errors
     /// A compressor that fails.
     pub(crate) fn pack(&self, batch: &Batch, which: Option<&[u32]>) -> Result<Packed, Failure> {
-        let mut writer = self.writer();
-        let packed = self.pack_with(&mut *writer, batch, which);
-        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
-        writers.push(writer);
+        let desk = self.desks().pop();
+        let mut desk = desk.unwrap_or_else(|| Desk {
+            writer: format::writer(&self.config),
+            compressor: Compressor::new(&self.config),
+            written: Written::default(),
+            positions: Vec::new(),
+            ids: Vec::new(),
+        });
+        let packed = self.pack_at(&mut desk, batch, which);
+        self.desks().push(desk);
         packed
     }
 
-    fn writer(&self) -> Box<dyn Format> {
-        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
-        writers
-            .pop()
-            .unwrap_or_else(|| format::writer(&self.config))
+    fn desks(&self) -> MutexGuard<'_, Vec<Desk>> {
+        self.desks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pack_with(
+    fn pack_at(
         &self,
-        writer: &mut dyn Format,
+        desk: &mut Desk,
         batch: &Batch,
         which: Option<&[u32]>,
     ) -> Result<Packed, Failure> {
-        let view = batch.view();
         let mut packed = Packed::default();
         let mut groups = Groups::default();
-        // Positions in the batch of what is written, in order.
-        let mut positions: Vec<u32> = Vec::with_capacity(view.len());
-        let mut ids = Vec::with_capacity(view.len());
-        let mut written = Written::default();
+        self.write(desk, batch, which, &mut groups, &mut packed.rejected);
+        let parts = self.split(&*desk.writer, &desk.written, &mut groups);
+        let only_one = parts.len() == 1;
+        for (group, records) in parts {
+            let whole = only_one.then(|| desk.writer.complete(&mut desk.written.bytes));
+            let (body, start) = if let Some(start) = whole.flatten() {
+                (std::mem::take(&mut desk.written.bytes), start)
+            } else {
+                let mut body = self.bodies.take();
+                desk.writer.body(&desk.written, &records, &mut body);
+                (body, 0)
+            };
+            let plain = body.len() - start;
+            let body = self.compressed(&mut desk.compressor, body, start)?;
+            let route = match self.routes.fixed() {
+                Some(fixed) => Ok(fixed.clone()),
+                None => self.routes.route(&groups.list[group].key),
+            };
+            match route {
+                Ok(route) => packed.requests.push(Request {
+                    route,
+                    content_type: desk.writer.content_type().to_owned(),
+                    body,
+                    plain,
+                    key: key(records.iter().map(|index| desk.ids[*index as usize])),
+                    records: records
+                        .iter()
+                        .map(|index| desk.positions[*index as usize])
+                        .collect(),
+                }),
+                Err(message) => packed
+                    .rejected
+                    .extend(records.iter().map(|index| Rejection {
+                        index: desk.positions[*index as usize],
+                        class: Class::Invalid,
+                        message: message.clone(),
+                    })),
+            }
+        }
+        Ok(packed)
+    }
+
+    /// The body as it is sent.
+    fn compressed(
+        &self,
+        compressor: &mut Compressor,
+        body: Vec<u8>,
+        start: usize,
+    ) -> Result<Bytes, Failure> {
+        let mut smaller = self.bodies.take();
+        let done = compressor.compress(&body[start..], &mut smaller);
+        let done = done.map_err(|error| compression(&error))?;
+        let (sent, spare, start) = if done {
+            (smaller, body, 0)
+        } else {
+            (body, smaller, start)
+        };
+        self.bodies.give_back(spare);
+        Ok(self.bodies.lend(sent, start))
+    }
+
+    /// Writes the records one after the other, and groups them by where they go.
+    fn write(
+        &self,
+        desk: &mut Desk,
+        batch: &Batch,
+        which: Option<&[u32]>,
+        groups: &mut Groups,
+        rejected: &mut Vec<Rejection>,
+    ) {
+        let view = batch.view();
+        let written = &mut desk.written;
+        written.clear();
+        desk.positions.clear();
+        desk.ids.clear();
+        if written.bytes.capacity() == 0 {
+            written.bytes = self.bodies.take();
+        }
         written.bytes.reserve(2 * batch.bytes().len());
-        writer.begin(&mut written.bytes);
+        desk.writer.begin(&mut written.bytes);
         let mut wanted = which.map(|which| which.iter().copied().peekable());
         for (position, record) in (0u32..).zip(view.records()) {
             if let Some(wanted) = &mut wanted
@@ -123,20 +211,20 @@ impl Packer {
                 continue;
             }
             let start = written.bytes.len();
-            let placed = self.place(&record, &mut groups).and_then(|group| {
-                let stream = writer.record(&record, &mut written.bytes)?;
+            let placed = self.place(&record, groups).and_then(|group| {
+                let stream = desk.writer.record(&record, &mut written.bytes)?;
                 Ok((group, stream))
             });
             match placed {
                 Ok((group, stream)) => {
-                    groups.list[group].records.push(positions.len() as u32);
-                    positions.push(position);
-                    ids.push(record.id());
-                    written.parts.push((start, written.bytes.len(), stream));
+                    groups.list[group].records.push(desk.positions.len() as u32);
+                    desk.positions.push(position);
+                    desk.ids.push(record.id());
+                    written.end(start, stream);
                 }
                 Err(message) => {
                     written.bytes.truncate(start);
-                    packed.rejected.push(Rejection {
+                    rejected.push(Rejection {
                         index: position,
                         class: Class::Invalid,
                         message,
@@ -144,43 +232,6 @@ impl Packer {
                 }
             }
         }
-        let parts = self.split(writer, &written, &groups);
-        let only_one = parts.len() == 1;
-        let mut written = Some(written);
-        for (group, records) in parts {
-            let body = match &mut written {
-                all if only_one => writer.whole(all.take().expect("taken once")),
-                Some(written) => writer.body(written, &records),
-                None => unreachable!("only the one part takes it"),
-            };
-            let plain = body.len();
-            let route = match self.routes.fixed() {
-                Some(fixed) => Ok(fixed.clone()),
-                None => self.routes.route(&groups.list[group].key),
-            };
-            match route {
-                Ok(route) => packed.requests.push(Request {
-                    route,
-                    content_type: writer.content_type().to_owned(),
-                    body: self
-                        .compressor
-                        .compress(body)
-                        .map_err(|error| compression(&error))?
-                        .into(),
-                    plain,
-                    key: key(records.iter().map(|index| ids[*index as usize])),
-                    records: records.iter().map(|i| positions[*i as usize]).collect(),
-                }),
-                Err(message) => packed
-                    .rejected
-                    .extend(records.iter().map(|index| Rejection {
-                        index: positions[*index as usize],
-                        class: Class::Invalid,
-                        message: message.clone(),
-                    })),
-            }
-        }
-        Ok(packed)
     }
 
     /// The group of a record, by its place.
@@ -198,9 +249,17 @@ impl Packer {
         &self,
         writer: &dyn Format,
         written: &Written,
-        groups: &Groups,
+        groups: &mut Groups,
     ) -> Vec<(usize, Vec<u32>)> {
         let limit = self.max_bytes.load(Ordering::Relaxed);
+        if let [group] = &mut groups.list[..] {
+            let streams = written.streams().map(|stream| writer.stream_cost(stream));
+            let records = group.records.len();
+            let most = written.bytes.len() + records * RECORD_COST + streams.sum::<usize>();
+            if most <= limit && records <= self.max_records && records > 0 {
+                return vec![(0, std::mem::take(&mut group.records))];
+            }
+        }
         let mut parts = Vec::new();
         for (place, group) in groups.list.iter().enumerate() {
             let mut part: Vec<u32> = Vec::new();

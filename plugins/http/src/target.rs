@@ -144,6 +144,9 @@ impl Http {
 
     /// What the service says of single records.
     fn sort_out(&self, request: &Request, reading: format::Reading, work: &mut Work) {
+        if reading.refused > 0 {
+            metrics::counter!("http_refused_total").increment(reading.refused);
+        }
         for (position, trouble) in reading.troubles {
             let Some(&index) = request.records.get(position as usize) else {
                 continue;

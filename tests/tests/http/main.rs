@@ -6,6 +6,7 @@
 mod certificates;
 mod collector;
 mod nginx;
+mod partial;
 mod receiver;
 mod replay;
 mod restart;

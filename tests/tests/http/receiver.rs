@@ -163,7 +163,7 @@ impl State {
 }
 
 /// A whole request; one that breaks off is none.
-fn read(reader: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
+pub(crate) fn read(reader: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
     let mut head = String::new();
     loop {
         let start = head.len();

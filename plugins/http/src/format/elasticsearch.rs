@@ -100,7 +100,10 @@ impl Format for Bulk {
         }
         if !self.settings.own_ids {
             let comma = if self.index.is_some() { "," } else { "" };
-            out.extend_from_slice(format!("{comma}\"_id\":\"{}\"", record.id()).as_bytes());
+            out.extend_from_slice(comma.as_bytes());
+            out.extend_from_slice(b"\"_id\":\"");
+            out.extend_from_slice(&record.id().digits());
+            out.push(b'"');
         }
         out.extend_from_slice(b"}}\n");
         let start = out.len();
@@ -112,14 +115,12 @@ impl Format for Bulk {
         Ok(0)
     }
 
-    fn body(&self, written: &Written, which: &[u32]) -> Vec<u8> {
-        let mut out = Vec::new();
-        written.join(which, b"", &mut out);
-        out
+    fn body(&self, written: &Written, which: &[u32], out: &mut Vec<u8>) {
+        written.join(which, b"", out);
     }
 
-    fn whole(&self, written: Written) -> Vec<u8> {
-        written.bytes
+    fn complete(&self, _: &mut Vec<u8>) -> Option<usize> {
+        Some(0)
     }
 }
 

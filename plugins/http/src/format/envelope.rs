@@ -133,12 +133,13 @@ impl Format for Envelope {
         Ok(0)
     }
 
-    fn body(&self, written: &Written, which: &[u32]) -> Vec<u8> {
-        self.frame.body(written, which)
+    fn body(&self, written: &Written, which: &[u32], out: &mut Vec<u8>) {
+        self.frame.body(written, which, out);
     }
 
-    fn whole(&self, written: Written) -> Vec<u8> {
-        self.frame.whole(written)
+    fn complete(&self, written: &mut Vec<u8>) -> Option<usize> {
+        self.frame.end(written);
+        Some(0)
     }
 }
 

@@ -63,34 +63,31 @@ impl Format for Lines {
         Ok(0)
     }
 
-    fn body(&self, written: &Written, which: &[u32]) -> Vec<u8> {
-        self.frame.body(written, which)
+    fn body(&self, written: &Written, which: &[u32], out: &mut Vec<u8>) {
+        self.frame.body(written, which, out);
     }
 
-    fn whole(&self, written: Written) -> Vec<u8> {
-        self.frame.whole(written)
+    fn complete(&self, written: &mut Vec<u8>) -> Option<usize> {
+        self.frame.end(written);
+        Some(0)
     }
 }
 
 /// Works on records that were each written with `between` behind them, the first behind `open`.
 impl Frame {
-    pub(super) fn body(&self, written: &Written, which: &[u32]) -> Vec<u8> {
-        let mut out = self.open.clone();
+    pub(super) fn body(&self, written: &Written, which: &[u32], out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.open);
         for &index in which {
             out.extend_from_slice(written.get(index));
         }
-        self.end(out)
+        self.end(out);
     }
 
-    pub(super) fn whole(&self, written: Written) -> Vec<u8> {
-        self.end(written.bytes)
-    }
-
-    fn end(&self, mut out: Vec<u8>) -> Vec<u8> {
+    /// What is written up to here is all.
+    pub(super) fn end(&self, out: &mut Vec<u8>) {
         if out.len() > self.open.len() {
             out.truncate(out.len() - self.between.len());
         }
         out.extend_from_slice(&self.close);
-        out
     }
 }

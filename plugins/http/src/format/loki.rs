@@ -170,8 +170,8 @@ impl Format for Loki {
         self.streams[stream as usize].len() + 25
     }
 
-    fn body(&self, written: &Written, which: &[u32]) -> Vec<u8> {
-        let mut out = b"{\"streams\":[".to_vec();
+    fn body(&self, written: &Written, which: &[u32], out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"streams\":[");
         for (at, (stream, records)) in written.by_stream(which).into_iter().enumerate() {
             let open: &[u8] = if at == 0 {
                 b"{\"stream\":"
@@ -181,11 +181,10 @@ impl Format for Loki {
             out.extend_from_slice(open);
             out.extend_from_slice(self.streams[stream as usize].as_bytes());
             out.extend_from_slice(b",\"values\":[");
-            written.join(&records, b",", &mut out);
+            written.join(&records, b",", out);
             out.extend_from_slice(b"]}");
         }
         out.extend_from_slice(b"]}");
-        out
     }
 }
 

@@ -38,13 +38,14 @@ pub(crate) trait Format: Send {
         0
     }
 
-    /// The body of these records.
-    fn body(&self, written: &Written, which: &[u32]) -> Vec<u8>;
+    /// Appends the body of these records.
+    fn body(&self, written: &Written, which: &[u32], out: &mut Vec<u8>);
 
-    /// The body of all records.
-    fn whole(&self, written: Written) -> Vec<u8> {
-        let all: Vec<u32> = (0..written.len() as u32).collect();
-        self.body(&written, &all)
+    /// Makes what is written the body of all records, where no record has to be moved for that. Says
+    /// where it begins.
+    fn complete(&self, written: &mut Vec<u8>) -> Option<usize> {
+        let _ = written;
+        None
     }
 }
 
@@ -59,12 +60,26 @@ pub(crate) type Stream = u32;
 pub(crate) struct Written {
     pub bytes: Vec<u8>,
     /// Where each begins and ends, and its stream.
-    pub parts: Vec<(usize, usize, Stream)>,
+    parts: Vec<(usize, usize, Stream)>,
+    /// How many streams there are.
+    streams: Stream,
 }
 
 impl Written {
-    pub(crate) fn len(&self) -> usize {
-        self.parts.len()
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.parts.clear();
+        self.streams = 0;
+    }
+
+    /// A record of this stream has been written from `start` on.
+    pub(crate) fn end(&mut self, start: usize, stream: Stream) {
+        self.parts.push((start, self.bytes.len(), stream));
+        self.streams = self.streams.max(stream + 1);
+    }
+
+    pub(crate) fn streams(&self) -> impl Iterator<Item = Stream> + use<> {
+        0..self.streams
     }
 
     pub(crate) fn get(&self, index: u32) -> &[u8] {
@@ -114,6 +129,8 @@ impl Written {
 pub(crate) struct Reading {
     /// By position in the request; in order.
     pub troubles: Vec<(u32, Trouble)>,
+    /// How many records were refused, where it does not say which.
+    pub refused: u64,
     /// What it has to remark.
     pub warning: Option<String>,
     /// The answer cannot be read, so nothing is known.

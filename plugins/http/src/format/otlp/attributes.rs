@@ -38,7 +38,7 @@ impl<'a> Trace<'a> {
 }
 
 /// Hexadecimal digits, not all of them 0.
-fn is_id(text: &str, digits: usize) -> bool {
+pub(super) fn is_id(text: &str, digits: usize) -> bool {
     text.len() == digits
         && text.bytes().all(|byte| byte.is_ascii_hexdigit())
         && text.bytes().any(|byte| byte != b'0')
@@ -52,6 +52,24 @@ pub(super) fn id_bytes(text: &str) -> Vec<u8> {
         .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
         .collect()
 }
+
+/// The names of what is added to a record's own data.
+pub(super) const OWN: [&str; 14] = [
+    "message.template",
+    "exception.type",
+    "exception.message",
+    "exception.stacktrace",
+    "code.file.path",
+    "code.line.number",
+    "code.namespace",
+    "thread.name",
+    "thread.id",
+    "rolog.origin",
+    "rolog.origin.target",
+    "rolog.truncated",
+    "log.record.uid",
+    "args",
+];
 
 /// Up to this many keys, one that comes twice is found by looking at the others.
 const FEW: usize = 24;
@@ -105,9 +123,7 @@ pub(super) fn each(
             add(key, Attribute::Value(value));
         }
     };
-    if let Some(template) = record.template().filter(|text| text.contains('{')) {
-        put("message.template", Value::Str(template));
-    }
+    fixed(record, false, &mut put);
     if let Some(error) = record.error() {
         put("exception.type", Value::Str(error.type_name()));
         put("exception.message", Value::Str(&error.to_string()));
@@ -116,19 +132,8 @@ pub(super) fn each(
         }
     }
     if source {
-        if let Some((file, line)) = record.source() {
-            put("code.file.path", Value::Str(file));
-            put("code.line.number", Value::U64(line.into()));
-        }
-        if let Some(module) = record.module() {
-            put("code.namespace", Value::Str(module));
-        }
-        if let Some(thread) = record.thread() {
-            put("thread.name", Value::Str(thread));
-        }
-        if let Some(thread) = record.thread_id() {
-            put("thread.id", Value::U64(thread));
-        }
+        place(record, &mut put);
+        thread(record, &mut put);
     }
     let origin = record.origin();
     if origin != Origin::SERVICE {
@@ -145,8 +150,50 @@ pub(super) fn each(
     if record.is_truncated() {
         put("rolog.truncated", Value::Bool(true));
     }
-    put("log.record.uid", Value::Str(&record.id().to_string()));
+    uid(record, &mut put);
     if record.args().next().is_some() && seen.is_new("args") {
         add("args", Attribute::Arguments);
     }
+}
+
+/// What all records of a call site add, unless they tell of an error.
+pub(super) fn fixed(
+    record: &Record<'_>,
+    source: bool,
+    mut put: impl FnMut(&'static str, Value<'_>),
+) {
+    if let Some(template) = record.template().filter(|text| text.contains('{')) {
+        put("message.template", Value::Str(template));
+    }
+    if source {
+        place(record, put);
+    }
+}
+
+/// Where it was logged.
+fn place(record: &Record<'_>, mut put: impl FnMut(&'static str, Value<'_>)) {
+    if let Some((file, line)) = record.source() {
+        put("code.file.path", Value::Str(file));
+        put("code.line.number", Value::U64(line.into()));
+    }
+    if let Some(module) = record.module() {
+        put("code.namespace", Value::Str(module));
+    }
+}
+
+/// The thread that logged.
+pub(super) fn thread(record: &Record<'_>, mut put: impl FnMut(&'static str, Value<'_>)) {
+    if let Some(thread) = record.thread() {
+        put("thread.name", Value::Str(thread));
+    }
+    if let Some(thread) = record.thread_id() {
+        put("thread.id", Value::U64(thread));
+    }
+}
+
+/// The record's id.
+pub(super) fn uid(record: &Record<'_>, mut put: impl FnMut(&'static str, Value<'_>)) {
+    let id = record.id().digits();
+    let id = str::from_utf8(&id).expect("digits and a dash are ASCII");
+    put("log.record.uid", Value::Str(id));
 }

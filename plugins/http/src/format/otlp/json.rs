@@ -82,20 +82,19 @@ impl Format for Json {
         2 * self.scopes.names[stream as usize].len() + 40
     }
 
-    fn body(&self, written: &Written, which: &[u32]) -> Vec<u8> {
-        let mut out = b"{\"resourceLogs\":[{\"resource\":".to_vec();
+    fn body(&self, written: &Written, which: &[u32], out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"resourceLogs\":[{\"resource\":");
         out.extend_from_slice(&self.resource);
         out.extend_from_slice(b",\"scopeLogs\":[");
         for (at, (stream, records)) in written.by_stream(which).into_iter().enumerate() {
-            comma(at > 0, &mut out);
+            comma(at > 0, out);
             out.extend_from_slice(b"{\"scope\":{\"name\":");
-            quoted(&self.scopes.names[stream as usize], &mut out);
+            quoted(&self.scopes.names[stream as usize], out);
             out.extend_from_slice(b"},\"logRecords\":[");
-            written.join(&records, b",", &mut out);
+            written.join(&records, b",", out);
             out.extend_from_slice(b"]}");
         }
         out.extend_from_slice(b"]}]}");
-        out
     }
 }
 

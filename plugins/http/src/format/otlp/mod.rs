@@ -11,6 +11,7 @@ mod attributes;
 mod encodings;
 mod json;
 mod proto;
+mod shapes;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap};
@@ -115,13 +116,23 @@ pub(crate) fn read(answer: &[u8], json: bool, records: usize) -> Reading {
             ..Reading::default()
         };
     }
-    let text = format!("{rejected} of {records} records were refused, and not said which: {text}");
+    // More than there were is as good as all.
+    let refused = rejected.min(records as u64);
+    let text = if refused == records as u64 {
+        format!("refused: {text}")
+    } else {
+        format!(
+            "{refused} of {records} records were refused, and not said which, so that this one may \
+             be there: {text}"
+        )
+    };
     let trouble = |index| {
         let (status, text) = (400, text.clone());
         (index, Trouble { status, text })
     };
     Reading {
         troubles: (0..records as u32).map(trouble).collect(),
+        refused,
         ..Reading::default()
     }
 }
@@ -136,9 +147,14 @@ mod tests {
         // partial_success { rejected_log_records: 2, error_message: "too old" }
         let proto = b"\x0a\x0b\x08\x02\x12\x07too old";
         for reading in [read(json, true, 3), read(proto, false, 3)] {
-            assert_eq!(reading.troubles.len(), 3);
+            assert_eq!((reading.troubles.len(), reading.refused), (3, 2));
             assert!(reading.troubles[2].1.text.starts_with("2 of 3"));
             assert!(reading.troubles[2].1.text.ends_with("too old"));
+        }
+        for records in [1, 2] {
+            let all = read(json, true, records);
+            assert_eq!(all.refused, records as u64);
+            assert_eq!(all.troubles[0].1.text, "refused: too old");
         }
         let none: [(&[u8], bool); 5] = [
             (b"{}", true),

@@ -2,10 +2,11 @@
 
 use std::fmt::{self, Write as _};
 
-use rolog_core::frame::Record;
+use rolog_core::frame::{Part, Record};
 use rolog_core::value::Value;
 
 use super::attributes::{self, Attribute, Trace};
+use super::shapes::Shapes;
 use super::wire::{self, Held};
 use super::{Scopes, Settings, times};
 use crate::format::{Format, Stream, Written};
@@ -16,6 +17,8 @@ pub(super) struct Proto {
     resource: Vec<u8>,
     source: bool,
     scopes: Scopes,
+    /// None, so that all go the long way.
+    shapes: Option<Shapes>,
 }
 
 impl Proto {
@@ -30,7 +33,27 @@ impl Proto {
             resource,
             source,
             scopes: Scopes::default(),
+            shapes: Some(Shapes::default()),
         }
+    }
+
+    /// As it writes records without looking at what others of their call sites were like.
+    #[cfg(test)]
+    pub(super) fn without_shapes(mut self) -> Self {
+        self.shapes = None;
+        self
+    }
+
+    /// Whether there is a shape for a record.
+    #[cfg(test)]
+    pub(super) fn knows(&mut self, record: &Record<'_>) -> bool {
+        let shapes = self.shapes.as_mut();
+        shapes.is_some_and(|shapes| shapes.of(record, self.source).is_some())
+    }
+
+    /// What is left free before the records, for what stands there where all have one scope.
+    fn room(&self) -> usize {
+        self.resource.len() + 256
     }
 
     /// The field of a scope, whole.
@@ -47,32 +70,48 @@ impl Format for Proto {
         "application/x-protobuf"
     }
 
-    fn begin(&mut self, _: &mut Vec<u8>) {
+    fn begin(&mut self, out: &mut Vec<u8>) {
         self.scopes.clear();
+        out.resize(self.room(), 0);
     }
 
     fn record(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<Stream, String> {
         let [time, observed] = times(record);
-        let trace = Trace::of(record);
-        wire::fixed64(1, time, out);
-        wire::number(2, record.level().severity_number().into(), out);
-        wire::bytes(3, record.level().name().as_bytes(), out);
-        wire::message(5, out, |out| {
-            wire::message(1, out, |out| {
-                // A vector takes everything.
-                let _ = write!(Text(out), "{}", record.message());
-            });
+        let shape = match &mut self.shapes {
+            Some(shapes) => shapes.of(record, self.source),
+            None => None,
+        };
+        wire::long_message(2, out, |out| {
+            wire::fixed64(1, time, out);
+            wire::number(2, record.level().severity_number().into(), out);
+            wire::bytes(3, record.level().name().as_bytes(), out);
+            let trace = if let Some((shape, values)) = shape {
+                body(out, |out| shape.message(&values, out));
+                let trace = shape.attributes(record, &values, out);
+                let mut put = |key: &str, value: Value<'_>| {
+                    key_value(6, key, &Attribute::Value(value), None, out);
+                };
+                if self.source {
+                    attributes::thread(record, &mut put);
+                }
+                attributes::uid(record, put);
+                trace
+            } else {
+                body(out, |out| message(record, out));
+                let trace = Trace::of(record);
+                attributes::each(record, &trace, self.source, |key, value| {
+                    key_value(6, key, &value, Some(record), out);
+                });
+                trace
+            };
+            if let Some(id) = trace.trace {
+                wire::bytes(9, &attributes::id_bytes(id), out);
+            }
+            if let Some(id) = trace.span {
+                wire::bytes(10, &attributes::id_bytes(id), out);
+            }
+            wire::fixed64(11, observed, out);
         });
-        attributes::each(record, &trace, self.source, |key, value| {
-            key_value(6, key, &value, Some(record), out);
-        });
-        if let Some(id) = trace.trace {
-            wire::bytes(9, &attributes::id_bytes(id), out);
-        }
-        if let Some(id) = trace.span {
-            wire::bytes(10, &attributes::id_bytes(id), out);
-        }
-        wire::fixed64(11, observed, out);
         Ok(self.scopes.of(record))
     }
 
@@ -80,29 +119,73 @@ impl Format for Proto {
         self.scopes.names[stream as usize].len() + 16
     }
 
-    fn body(&self, written: &Written, which: &[u32]) -> Vec<u8> {
+    fn body(&self, written: &Written, which: &[u32], out: &mut Vec<u8>) {
         let mut parts = Vec::new();
         let mut resource_len = self.resource.len();
         for (stream, records) in written.by_stream(which) {
             let scope = self.scope(stream);
-            let fields = records
-                .iter()
-                .map(|index| wire::field_len(written.get(*index).len()));
+            let fields = records.iter().map(|index| written.get(*index).len());
             let len = scope.len() + fields.sum::<usize>();
             resource_len += wire::field_len(len);
             parts.push((scope, len, records));
         }
-        let mut out = Vec::with_capacity(wire::field_len(resource_len));
-        wire::head(1, resource_len, &mut out);
+        out.reserve(wire::field_len(resource_len));
+        wire::head(1, resource_len, out);
         out.extend_from_slice(&self.resource);
         for (scope, len, records) in parts {
-            wire::head(2, len, &mut out);
+            wire::head(2, len, out);
             out.extend_from_slice(&scope);
-            for index in records {
-                wire::bytes(2, written.get(index), &mut out);
+            written.join(&records, b"", out);
+        }
+    }
+
+    fn complete(&self, written: &mut Vec<u8>) -> Option<usize> {
+        if self.scopes.names.len() != 1 {
+            return None;
+        }
+        let scope = self.scope(0);
+        let len = scope.len() + written.len() - self.room();
+        let mut head = Vec::with_capacity(self.room());
+        wire::head(1, self.resource.len() + wire::field_len(len), &mut head);
+        head.extend_from_slice(&self.resource);
+        wire::head(2, len, &mut head);
+        head.extend_from_slice(&scope);
+        let start = self.room().checked_sub(head.len())?;
+        written[start..self.room()].copy_from_slice(&head);
+        Some(start)
+    }
+}
+
+/// Appends the field of the message.
+fn body(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    wire::message(5, out, |out| wire::message(1, out, write));
+}
+
+/// Appends the message, as its `Display` has it.
+fn message(record: &Record<'_>, out: &mut Vec<u8>) {
+    let parts = record.message().parts(|part| {
+        match part {
+            Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Part::Value(value) => text(&value, out),
+            Part::Unfilled(name) => {
+                out.push(b'{');
+                out.extend_from_slice(name.as_bytes());
+                out.push(b'}');
             }
         }
-        out
+        Ok::<_, std::convert::Infallible>(())
+    });
+    match parts {
+        Ok(()) => {}
+        Err(never) => match never {},
+    }
+}
+
+/// Appends a value as its `Display` has it.
+pub(super) fn text(value: &Value<'_>, out: &mut Vec<u8>) {
+    match value {
+        Value::Str(text) => out.extend_from_slice(text.as_bytes()),
+        value => write!(Text(out), "{value}").expect("a vector takes everything"),
     }
 }
 
@@ -117,7 +200,7 @@ impl fmt::Write for Text<'_> {
 }
 
 /// Appends a `KeyValue` under a field. One that holds nothing has no value.
-fn key_value(
+pub(super) fn key_value(
     field: u8,
     key: &str,
     value: &Attribute<'_>,

@@ -1,5 +1,6 @@
 //! Both encodings of a record say the same, and what the interface says they should.
 
+use rolog_core::call_site::CallSite;
 use rolog_core::frame::{
     Batch, BatchBuilder, FrameMeta, LoggerRef, Origin, RecordId, ThreadRef, flags,
 };
@@ -85,9 +86,11 @@ fn body(encoding: Encoding) -> Vec<u8> {
     for record in Batch::parse(&bytes).unwrap().records() {
         let start = written.bytes.len();
         let stream = writer.record(&record, &mut written.bytes).unwrap();
-        written.parts.push((start, written.bytes.len(), stream));
+        written.end(start, stream);
     }
-    writer.whole(written)
+    let (mut body, all) = (Vec::new(), Batch::parse(&bytes).unwrap().len() as u32);
+    writer.body(&written, &(0..all).collect::<Vec<_>>(), &mut body);
+    body
 }
 
 #[test]
@@ -158,6 +161,124 @@ fn the_protobuf_says_what_the_json_says() {
     let json: Value = serde_json::from_slice(&body(Encoding::Json)).unwrap();
     let said = message(&body(Encoding::Protobuf), Message::Request);
     assert_eq!(said, json);
+}
+
+static PLAIN: CallSite = CallSite::new(
+    "{user} paid {total} {{in}} {} for {id}{nothing}",
+    0,
+    &["id", "total", "user", "long"],
+    "shop::till",
+    "till.rs",
+    7,
+);
+static TWICE: CallSite = CallSite::new("{a}", 0, &["a", "a"], "shop", "shop.rs", 8);
+static TAKEN: CallSite = CallSite::new("", 0, &["log.record.uid"], "shop", "shop.rs", 9);
+static GIVEN: CallSite = CallSite::new("{} and {a}", 1, &["a"], "shop", "shop.rs", 10);
+
+/// Records of call sites: alike, unlike, with ids of traces, with what few have.
+fn of_call_sites() -> Vec<u8> {
+    let mut batch = BatchBuilder::new(1);
+    let mut push = |site: &'static CallSite, level, flags, write: &dyn Fn(&mut Encoder<'_>)| {
+        site.register();
+        let mut payload = Vec::new();
+        write(&mut Encoder::new(&mut payload));
+        let meta = FrameMeta {
+            id: RecordId {
+                epoch: u128::MAX / 3,
+                sequence: payload.len() as u64,
+            },
+            call_site: Some(site),
+            flags,
+            ..FrameMeta::literal(
+                RecordId {
+                    epoch: 1,
+                    sequence: 1,
+                },
+                Timestamp::from_nanos(1_795_346_100_123_456_789),
+                level,
+                LoggerRef {
+                    id: 1,
+                    name: "shop",
+                },
+            )
+        };
+        batch.push(&meta, &payload);
+    };
+    let paid = |id: u64, total: f64, text: &str, to: &mut Encoder<'_>| {
+        to.u64(id);
+        to.f64(total);
+        to.str("Ada");
+        to.str(text);
+    };
+    let (long, longer) = ("x".repeat(200), "y".repeat(20_000));
+    for (id, total, text) in [
+        (1, 19.99, ""),
+        (300, f64::NAN, long.as_str()),
+        (u64::MAX, -0.5, longer.as_str()),
+    ] {
+        push(&PLAIN, Level::Information, 0, &|to| {
+            paid(id, total, text, to);
+        });
+    }
+    push(&PLAIN, Level::Error, 0, &|to| {
+        paid(2, 1.0, "", to);
+        to.key("more").bool(true);
+    });
+    push(&PLAIN, Level::Error, flags::TRUNCATED, &|to| {
+        paid(3, 1.0, "", to);
+    });
+    push(&PLAIN, Level::Error, flags::MESSAGE, &|to| {
+        to.key("a text of its own");
+        paid(4, 1.0, "", to);
+    });
+    for kind in 0..4 {
+        push(&TWICE, Level::Trace, 0, &|to| {
+            match kind {
+                0 => to.null(),
+                1 => to.bool(false),
+                2 => to.i64(-7),
+                _ => to.list(|list| list.u64(1)),
+            }
+            to.u64(2);
+            to.key("trace_id").str(match kind {
+                3 => "none",
+                _ => "0af7651916cd43dd8448eb211c80319c",
+            });
+            to.key("span_id").str("b7ad6b7169203331");
+        });
+    }
+    for site in [&TAKEN, &GIVEN] {
+        push(site, Level::Critical, 0, &|to| {
+            to.str("first");
+            if site.line() == 10 {
+                to.u64(1);
+            }
+        });
+    }
+    batch.finish()
+}
+
+#[test]
+fn a_call_sites_shape_writes_what_is_written_without() {
+    let bytes = of_call_sites();
+    let batch = Batch::parse(&bytes).unwrap();
+    for source in [false, true] {
+        let proto = || super::proto::Proto::new(&Settings::default(), source);
+        let (mut by_shape, mut without) = (proto(), proto().without_shapes());
+        // Twice: a shape that was kept, too.
+        for record in batch.records().chain(batch.records()) {
+            let [mut one, mut two] = [Vec::new(), Vec::new()];
+            by_shape.record(&record, &mut one).unwrap();
+            without.record(&record, &mut two).unwrap();
+            assert_eq!(one, two, "{record:?}");
+            let [(2, Held::Bytes(log))] = fields(&one).unwrap()[..] else {
+                panic!("one field, whatever its length: {record:?}");
+            };
+            message(log, Message::LogRecord);
+        }
+        let taken = batch.records().filter(|r| by_shape.knows(r)).count();
+        assert_eq!(taken, 3 + 4, "those that are alike");
+    }
 }
 
 /// A field of a message: number, name, kind.
@@ -254,8 +375,8 @@ fn message(bytes: &[u8], known: Message) -> Value {
             }
             (Kind::Text, Held::Bytes(bytes)) => json!(std::str::from_utf8(bytes).unwrap()),
             (Kind::Hex, Held::Bytes(bytes)) => {
-                let id: [u8; 16] = bytes.try_into().expect("the id of a trace");
-                json!(format!("{:032x}", u128::from_be_bytes(id)))
+                let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+                json!(digits.collect::<String>())
             }
             (Kind::Base64, Held::Bytes(bytes)) => {
                 json!(base64::engine::general_purpose::STANDARD.encode(bytes))

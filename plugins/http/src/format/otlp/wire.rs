@@ -46,22 +46,35 @@ pub(super) fn field_len(len: usize) -> usize {
 /// Appends a message under a field. Most are shorter than 128 bytes, so room for such a length is
 /// left, and more is made for the others.
 pub(super) fn message(field: u8, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    sized::<1>(field, out, write);
+}
+
+/// As [`message`], for one of which most have 128 bytes and more, and fewer than 16,384.
+pub(super) fn long_message(field: u8, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    sized::<2>(field, out, write);
+}
+
+/// Leaves `ROOM` bytes for the length.
+#[inline]
+fn sized<const ROOM: usize>(field: u8, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     out.push(field << 3 | 2);
     let at = out.len();
-    out.push(0);
+    out.extend_from_slice(&[0; ROOM]);
     write(out);
-    let len = out.len() - at - 1;
-    let more = varint_len(len as u64) - 1;
-    if more > 0 {
-        out.resize(out.len() + more, 0);
-        out.copy_within(at + 1..at + 1 + len, at + 1 + more);
+    let len = out.len() - at - ROOM;
+    let wanted = varint_len(len as u64);
+    if wanted != ROOM {
+        out.resize(at + len + wanted.max(ROOM), 0);
+        out.copy_within(at + ROOM..at + ROOM + len, at + wanted);
+        out.truncate(at + wanted + len);
     }
+    let (last, more) = out[at..at + wanted].split_last_mut().expect("at least one");
     let mut rest = len;
-    for place in &mut out[at..at + more] {
+    for place in more {
         *place = rest as u8 | 0x80;
         rest >>= 7;
     }
-    out[at + more] = rest as u8;
+    *last = rest as u8;
 }
 
 /// What a field holds.
