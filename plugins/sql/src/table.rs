@@ -204,6 +204,8 @@ pub(crate) enum Kind {
     /// Whole numbers from one to another.
     Integer(i128, i128),
     Float,
+    /// Decimal digits, exact, as many as the database takes.
+    Decimal,
     Bool,
     Time,
     Bytes,
@@ -226,7 +228,7 @@ impl Kind {
             Kind::Any | Kind::Text(_) => true,
             Kind::Json => matches!(nature, Nature::Json | Nature::Any),
             Kind::Integer(..) => matches!(nature, Nature::Integer | Nature::Time | Nature::Any),
-            Kind::Float => matches!(nature, Nature::Integer | Nature::Any),
+            Kind::Float | Kind::Decimal => matches!(nature, Nature::Integer | Nature::Any),
             Kind::Time => matches!(nature, Nature::Time | Nature::Any),
             Kind::Bytes => matches!(nature, Nature::Id | Nature::Any),
             Kind::Bool => nature == Nature::Any,
@@ -268,6 +270,8 @@ impl Kind {
                 }
                 Err("a number out of its range")
             }
+            (Kind::Decimal, Cell::Integer(_)) => Ok(cell),
+            (Kind::Decimal, Cell::Float(number)) if number.is_finite() => Ok(cell),
             (Kind::Float, Cell::Integer(number)) => Ok(Cell::Float(number as f64)),
             (Kind::Json, Cell::Integer(number))
                 if i64::try_from(number).is_ok() || u64::try_from(number).is_ok() =>

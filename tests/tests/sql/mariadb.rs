@@ -115,11 +115,12 @@ async fn types_are_kept_and_rows_that_are_refused_are_rejected_alone() {
 async fn types_are_kept(database: &Database) {
     database.sql(
         "create table logs (message varchar(5), n int unsigned unique, f double, id binary(24), \
-         at datetime(3), raw blob, lvl enum('error'), j json, k json, word enum('good'))",
+         at datetime(3), raw blob, lvl enum('error'), j json, k json, word enum('good'), \
+         d decimal(65,5))",
     );
     let columns = json!({ "columns": {
         "message": "message", "n": "fields.n", "f": "fields.f", "id": "record_id", "at": "time",
-        "raw": "fields.raw", "lvl": "level", "j": "fields", "k": "fields.k", "word": "fields.word"
+        "raw": "fields.raw", "lvl": "level", "j": "fields", "k": "fields.k", "word": "fields.word", "d": "fields.d"
     }});
     let target = target(database.config(columns)).await;
     let mut records = Records::default();
@@ -128,6 +129,7 @@ async fn types_are_kept(database: &Database) {
         fields.key("f").f64(-1.5e-300);
         fields.key("raw").bytes(&[0, 39, 255]);
         fields.key("k").str("it's \"text\"");
+        fields.key("d").f64(1e22);
     });
     records.add("ok", |fields| fields.key("n").i64(-1));
     records.add("bad", |fields| fields.key("word").str("bad"));
@@ -153,9 +155,9 @@ async fn types_are_kept(database: &Database) {
     );
     assert_eq!(
         database
-            .sql("select message, n, f, hex(id), at, hex(raw), lvl, j, k from logs where n > 0"),
+            .sql("select message, n, f, hex(id), at, hex(raw), lvl, j, k, d from logs where n > 0"),
         "long…\t4294967295\t-1.5e-300\t000000000000000000000000000000070000000000000000\t\
-         2026-11-22 11:15:00.123\t0027FF\terror\t{}\t\"it's \\\\\"text\\\\\"\""
+         2026-11-22 11:15:00.123\t0027FF\terror\t{}\t\"it's \\\\\"text\\\\\"\"\t10000000000000000000000.00000"
     );
     assert_eq!(database.sql("select count(*) from logs"), "2");
 }

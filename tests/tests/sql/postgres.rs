@@ -95,13 +95,13 @@ async fn every_supported_type_is_written_and_what_does_not_fit_is_told() {
         "create type lvl as enum ('error', 'info'); create domain short as varchar(5);
          create table logs (b bool, s int2, i int4, l int8, f real, d double precision,
            v varchar(5), c text, z timestamptz, t timestamp, n bigint, y bytea, id bytea, j json,
-           u uuid, e lvl, x short, extra int default 3, o text)",
+           u uuid, e lvl, x short, extra int default 3, o text, p numeric, q numeric(6,2))",
     );
     let columns = json!({
         "b": "fields.b", "s": "fields.s", "i": "fields.i", "l": "level_number", "f": "fields.f",
         "d": "fields.d", "v": "message", "c": "fields.d", "z": "time", "t": "fields.t", "n": "time",
         "y": "fields.y", "id": "record_id", "j": "fields.j", "u": "fields.u", "e": "level",
-        "x": "logger", "o": "fields.map.a"
+        "x": "logger", "o": "fields.map.a", "p": "fields.p", "q": "fields.q"
     });
     let settings = json!({ "columns": columns, "create_table": false });
     let target = target(database.config(settings)).await;
@@ -119,6 +119,8 @@ async fn every_supported_type_is_written_and_what_does_not_fit_is_told() {
         fields.key("j").str("\"");
         fields.key("u").str("4bf92f35-77b3-4da6-a3ce-929d0e0e4736");
         fields.key("map").map(|map| map.key("a").bool(false));
+        fields.key("p").i128(i128::MIN);
+        fields.key("q").f64(-1234.56);
     });
     for odd in [40_000, 1 << 40] {
         records.add("ok", |fields| fields.key("s").i64(odd));
@@ -142,9 +144,49 @@ async fn every_supported_type_is_written_and_what_does_not_fit_is_told() {
         format!(
             "t|-32768|7|40|0.5|3|long…|3|2026-11-22 11:15:00.123456+00|1970-01-01 00:00:00|\
              1795346100123456789|\\x0100ff|{id}|\"\\\"\"|4bf92f35-77b3-4da6-a3ce-929d0e0e4736|\
-             error|shop…|3|false"
+             error|shop…|3|false|-170141183460469231731687303715884105728|-1234.56"
         )
     );
+}
+
+#[tokio::test]
+async fn numbers_in_decimal_columns_are_exact() {
+    let Some(database) = Database::new() else {
+        return;
+    };
+    database.sql("create table logs (message text, n numeric, small numeric(4,2))");
+    let columns = json!({ "message": "message", "n": "fields.n", "small": "fields.small" });
+    let target = target(database.config(json!({ "columns": columns }))).await;
+    let floats = [
+        0.0,
+        -0.0,
+        0.1,
+        -0.5,
+        1e-7,
+        123_456.789,
+        10_000.0,
+        100_000_000.0,
+        1e22,
+        -1e300,
+        5e-324,
+        0.00012,
+        f64::MAX,
+    ];
+    let mut records = Records::default();
+    for number in floats {
+        records.add(&number.to_string(), |fields| fields.key("n").f64(number));
+    }
+    for number in [0, 7, -9999, 10_000, i64::MIN] {
+        records.add(&number.to_string(), |fields| fields.key("n").i64(number));
+    }
+    records.add("nan", |fields| fields.key("n").f64(f64::NAN));
+    records.add("large", |fields| fields.key("small").i64(100));
+    let outcome = deliver(&target, &records.batch()).await;
+    assert_eq!(rejected(&outcome), [18, 19]);
+    let words = &outcome.rejections()[1].message;
+    assert!(words.contains("numeric field overflow"), "{words}");
+    let same = "select count(*) from logs where n = message::numeric";
+    assert_eq!(database.sql(same), "18");
 }
 
 #[tokio::test]

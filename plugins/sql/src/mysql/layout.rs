@@ -101,6 +101,7 @@ fn kind(data: &str, told: &str, characters: Option<u64>, bytes: Option<u64>) -> 
         "int" => whole(32),
         "bigint" => whole(64),
         "float" | "double" => Kind::Float,
+        "decimal" => Kind::Decimal,
         "char" | "varchar" => Kind::Text(limit(characters).map(Limit::Chars)),
         "tinytext" | "text" | "mediumtext" | "longtext" => {
             Kind::Text(limit(bytes).map(Limit::Bytes))

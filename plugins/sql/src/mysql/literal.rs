@@ -83,6 +83,8 @@ fn put(
         Cell::Bool(value) => out.write_str(if value { "1" } else { "0" }),
         Cell::Integer(number) => write!(out, "{number}"),
         Cell::Float(number) if !number.is_finite() => return Err("a number that is not finite"),
+        // An exponent would make it a float again, and other digits.
+        Cell::Float(number) if kind == Kind::Decimal => write!(out, "{number}"),
         Cell::Float(number) => write!(out, "{number:e}"),
         Cell::Time(at) => {
             out.push('\'');

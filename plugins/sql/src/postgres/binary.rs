@@ -123,6 +123,8 @@ fn put(form: Form, cell: Cell<'_>, out: &mut Vec<u8>) -> Result<(), &'static str
         (Form::Int8, Cell::Integer(n)) => out.extend_from_slice(&(n as i64).to_be_bytes()),
         (Form::Float4, Cell::Float(n)) => out.extend_from_slice(&(n as f32).to_be_bytes()),
         (Form::Float8, Cell::Float(n)) => out.extend_from_slice(&n.to_be_bytes()),
+        (Form::Numeric, Cell::Integer(number)) => numeric(&number.to_string(), out)?,
+        (Form::Numeric, Cell::Float(number)) => numeric(&number.to_string(), out)?,
         (Form::Bool, Cell::Bool(value)) => out.push(u8::from(value)),
         (Form::Time, Cell::Time(time)) => {
             let micros = time.nanos().div_euclid(1000) - EPOCH;
@@ -145,6 +147,44 @@ fn put(form: Form, cell: Cell<'_>, out: &mut Vec<u8>) -> Result<(), &'static str
     }
     let length = i32::try_from(out.len() - at - 4).map_err(|_| "a value of 2 GiB")?;
     out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+    Ok(())
+}
+
+/// Appends decimal digits, as `-12.5`, in groups of four from the point outwards.
+fn numeric(text: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let before = whole.len().div_ceil(4);
+    let after = fraction.len().div_ceil(4);
+    let padded = format!("{whole:0>0$}{fraction:0<1$}", before * 4, after * 4);
+    let group = |four: &[u8]| {
+        four.iter()
+            .fold(0, |n, digit| n * 10 + u16::from(digit - b'0'))
+    };
+    let groups: Vec<u16> = padded.as_bytes().chunks(4).map(group).collect();
+    let leading = groups.iter().take_while(|group| **group == 0).count();
+    let trailing = groups.iter().rev().take_while(|group| **group == 0).count();
+    let kept = groups.get(leading..groups.len() - trailing).unwrap_or(&[]);
+    let weight = if kept.is_empty() {
+        0
+    } else {
+        before as i64 - 1 - leading as i64
+    };
+    let sign = if negative && !kept.is_empty() {
+        0x4000
+    } else {
+        0
+    };
+    let count = u16::try_from(kept.len()).map_err(|_| "a number of that many digits")?;
+    for number in [count, weight as u16, sign, fraction.len() as u16]
+        .iter()
+        .chain(kept)
+    {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
     Ok(())
 }
 

@@ -17,6 +17,7 @@ pub(super) enum Form {
     Int8,
     Float4,
     Float8,
+    Numeric,
     Bool,
     /// Microseconds since 2000.
     Time,
@@ -116,6 +117,7 @@ fn form(oid: u32, modifier: i32) -> Option<(Kind, Form)> {
         701 => (Kind::Float, Form::Float8),
         1042 | 1043 => (limited(modifier), Form::Text),
         1114 | 1184 => (Kind::Time, Form::Time),
+        1700 => (Kind::Decimal, Form::Numeric),
         2950 => (Kind::Text(None), Form::Uuid),
         3802 => (Kind::Json, Form::Jsonb),
         _ => return None,
