@@ -115,6 +115,18 @@ impl Sink for Room<'_> {
         *head = bytes;
         self.0 = rest;
     }
+
+    #[inline]
+    fn put_sized(&mut self, tag: u8, bytes: &[u8]) {
+        let room = std::mem::take(&mut self.0);
+        let (entry, rest) = room.split_at_mut(5 + bytes.len());
+        let (head, text) = entry.split_at_mut(5);
+        head[0] = tag;
+        // What fits into a ring is shorter than 4 GiB.
+        head[1..].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+        copy(text, bytes);
+        self.0 = rest;
+    }
 }
 
 /// Copies short texts by words, without a call.

@@ -37,7 +37,7 @@ mod stack;
 #[cfg(feature = "tracing")]
 pub(crate) use stack::{Span, append_with_span, enter_span, exit_span};
 pub use stack::{TraceIds, set_trace_ids};
-pub(crate) use stack::{append_current, has_voice, is_plain, set_voice};
+pub(crate) use stack::{append_current, has_voice, set_voice};
 
 use std::fmt;
 use std::marker::PhantomData;

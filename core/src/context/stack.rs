@@ -1,21 +1,15 @@
 //! What a thread is in: the contexts and spans that it has entered, and for whom it speaks.
 //!
-//! One word says whether there is anything; it needs no destructor, and is all that an ordinary call
-//! looks at.
+//! A mark of the thread says whether there is anything; it is all that an ordinary call looks at.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
 use super::Context;
+use crate::ring::local::{self, Mark};
 use crate::value::{self, Encoder};
 
-/// The thread is in a context or a span.
-const CONTEXT: u8 = 1;
-/// The thread speaks for the pipeline or a target. See [`crate::feedback`].
-const VOICE: u8 = 2;
-
 thread_local! {
-    static MARKS: Cell<u8> = const { Cell::new(0) };
     static STACK: RefCell<Stack> = const { RefCell::new(Stack { next: 1, entries: Vec::new() }) };
 }
 
@@ -38,28 +32,17 @@ impl Entry {
     }
 }
 
-/// Whether this thread's records are their own values and nothing else.
-#[inline]
-pub(crate) fn is_plain() -> bool {
-    MARKS.with(|marks| marks.get() == 0)
-}
-
-fn mark(bit: u8, on: bool) {
-    MARKS.with(|marks| {
-        marks.set(if on {
-            marks.get() | bit
-        } else {
-            marks.get() & !bit
-        });
-    });
+/// Whether the thread is in a context or a span.
+fn in_context() -> bool {
+    local::current().has_mark(Mark::Context)
 }
 
 pub(crate) fn set_voice(on: bool) {
-    mark(VOICE, on);
+    local::current().mark(Mark::Voice, on);
 }
 
 pub(crate) fn has_voice() -> bool {
-    MARKS.with(|marks| marks.get() & VOICE != 0)
+    local::current().has_mark(Mark::Voice)
 }
 
 /// Runs with the stack, where the thread still has one that is not in use.
@@ -67,7 +50,7 @@ fn with_stack<R>(work: impl FnOnce(&mut Stack) -> R) -> Option<R> {
     let done = STACK.try_with(|stack| {
         let mut stack = stack.try_borrow_mut().ok()?;
         let done = work(&mut stack);
-        mark(CONTEXT, !stack.entries.is_empty());
+        local::current().mark(Mark::Context, !stack.entries.is_empty());
         Some(done)
     });
     done.ok().flatten()
@@ -165,7 +148,7 @@ impl Added<'_> {
 /// Appends the fields of what this thread is in to a record that does not have them: `own` says
 /// which keys it has.
 pub(crate) fn append_current(out: &mut Vec<u8>, own: &dyn Fn(&str) -> bool) {
-    if MARKS.with(|marks| marks.get() & CONTEXT == 0) {
+    if !in_context() {
         return;
     }
     let start = out.len();
@@ -223,7 +206,7 @@ mod spans {
     use std::fmt;
     use std::sync::{Arc, Mutex, PoisonError};
 
-    use super::{Added, CONTEXT, Entry, MARKS, STACK, with_stack, without};
+    use super::{Added, Entry, STACK, with_stack, without};
 
     /// A span of `tracing`, as far as records tell of it.
     pub(crate) struct Span {
@@ -325,7 +308,7 @@ mod spans {
         let start = out.len();
         let mut added = Added { out, start, own };
         let mut span = span;
-        if MARKS.with(|marks| marks.get() & CONTEXT != 0) {
+        if super::in_context() {
             let _ = STACK.try_with(|stack| {
                 let Ok(stack) = stack.try_borrow() else {
                     return;
@@ -388,6 +371,6 @@ mod tests {
         assert_eq!(span().as_deref(), Some("outer:inner"));
         exit_span(&inner);
         assert_eq!(span(), None);
-        assert!(is_plain());
+        assert!(!in_context() && !has_voice());
     }
 }

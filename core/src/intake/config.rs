@@ -8,8 +8,8 @@ use crate::{Error, Level};
 
 /// The capacity that a ring starts with.
 const FIRST_RING: usize = 16 * 1024;
-/// What four thousand records of three values take, which in a poll's ten milliseconds is a lot.
-const ROOMY_RING: usize = 256 << 10;
+/// What fourteen thousand records of three values take, which in a poll's ten milliseconds is a lot.
+const ROOMY_RING: usize = 1 << 20;
 
 /// What becomes of a record that finds neither its ring nor the shared queue with room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

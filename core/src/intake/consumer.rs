@@ -95,6 +95,8 @@ impl Consumer {
     /// Waits for the next look at the rings: at most 10 ms while there was a record within the last
     /// second, else until there is one; and never beyond `until`.
     pub fn wait(&mut self, until: Option<Instant>) -> Woken {
+        // Here, and not on the thread whose ring grows.
+        self.intake.memory.prepare();
         let now = Instant::now();
         if now >= self.next_reclaim {
             self.reclaim(false);

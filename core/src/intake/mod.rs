@@ -74,7 +74,7 @@ use self::room::Room;
 use self::tally::Tally;
 use crate::clock::counter;
 use crate::ring::local::Thread;
-use crate::ring::{Memory, Reader, Sizes, barrier, fork};
+use crate::ring::{Memory, Reader, Segment, Sizes, barrier, fork};
 use crate::{Error, Level};
 
 /// In the place of a level that wakes the pump: none does.
@@ -141,7 +141,7 @@ impl Intake {
             generation: fork::generation(),
             max_wait: AtomicU64::new(config.overflow.nanos()),
             closed: AtomicBool::new(false),
-            memory: Memory::new(source(), layout.rings),
+            memory: Memory::with_ready(source(), layout.rings, Segment::cost(layout.sizes.roomy)),
             sizes: layout.sizes,
             registry: Registry::new(),
             overflow,

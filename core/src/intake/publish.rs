@@ -19,9 +19,22 @@ impl Intake {
         reason = "a log call in one piece keeps its parts in registers: half the instructions"
     )]
     pub(crate) fn open(&self, len: usize) -> Option<Open<'_>> {
+        self.open_in(local::current().enter(self.id)?, len)
+    }
+
+    /// [`open`](Self::open), unless the thread is in a context: then a record has more than its
+    /// values.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `open`")]
+    pub(crate) fn open_plain(&self, len: usize) -> Option<Open<'_>> {
+        self.open_in(local::current().enter_plain(self.id)?, len)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `open`")]
+    fn open_in<'a>(&'a self, ring: Entered<'a>, len: usize) -> Option<Open<'a>> {
         debug_assert!(len <= self.max_record);
         let light = Light::of_now();
-        let ring = local::current().enter(self.id)?;
         // SAFETY: the claim goes before the ring in `Open`, and in the early return.
         let producer = unsafe { ring.producer() };
         // A ring belongs to one thread, and only a thread that has entered publishes.

@@ -14,6 +14,8 @@ pub struct Gate(AtomicU32);
 const LEVEL: u32 = 0xff;
 const OFF: u32 = 0xff;
 const BLOCKED: u32 = 0x100;
+/// The logger is known by name only, which stands in each record.
+const NAMED: u32 = 0x200;
 
 impl Gate {
     /// Lets through `least` and above; nothing where that is `None`.
@@ -24,6 +26,18 @@ impl Gate {
     #[inline]
     pub(crate) fn allows(&self, level: Level) -> bool {
         u32::from(level.code()) >= self.0.load(Ordering::Relaxed) & LEVEL
+    }
+
+    /// Whether there is more to a record than its values: its callers may have to wait, or the name
+    /// stands in it.
+    #[inline]
+    pub(crate) fn asks_more(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & (BLOCKED | NAMED) != 0
+    }
+
+    /// From now on each record is to have the logger's name.
+    pub(super) fn set_named(&self) {
+        self.update(|word| word | NAMED);
     }
 
     #[inline]

@@ -82,6 +82,9 @@ impl Shared {
 
 impl Logger {
     pub(crate) fn new(id: u32, name: Arc<str>, gate: Gate, shared: Arc<Shared>) -> Self {
+        if id == 0 {
+            gate.set_named();
+        }
         Logger {
             inner: Arc::new(Inner {
                 gate,
@@ -368,14 +371,12 @@ impl Emit for Logger {
         let known_site = site.id();
         if let Some(len) = values.encoded_len()
             && len <= intake.max_record()
-            && inner.id != 0
             && known_site != 0
-            && !inner.gate.is_blocked()
-            && context::is_plain()
+            && !inner.gate.asks_more()
         {
             // Before the rest, so that where it is a call it is the only one.
             let header = self.header(known_site, level, bits);
-            if let Some(mut open) = intake.open(len) {
+            if let Some(mut open) = intake.open_plain(len) {
                 values.put(&mut Room::new(open.payload(&header)));
                 return open.publish(level.code());
             }

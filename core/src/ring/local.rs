@@ -19,12 +19,22 @@ thread_local! {
         Thread {
             intake: Cell::new(0),
             ring: Cell::new(ptr::null()),
-            busy: Cell::new(0),
+            state: Cell::new(0),
             never_waits: Cell::new(0),
             id: Cell::new(0),
         }
     };
     static OWNED: RefCell<Owned> = const { RefCell::new(Owned { name: None, rings: Vec::new() }) };
+}
+
+/// What makes the calls of a thread less than ordinary.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Mark {
+    /// The thread is in a context or a span.
+    Context = 1 << 30,
+    /// The thread speaks for the pipeline or a target. See [`crate::feedback`].
+    Voice = 1 << 31,
 }
 
 /// This thread's short cut and marks.
@@ -33,11 +43,15 @@ pub(crate) struct Thread {
     intake: Cell<u64>,
     /// Owned by `OWNED`, and null or forgotten before that lets it go.
     ring: Cell<*const Producer>,
-    /// How many records this thread is in the middle of.
-    busy: Cell<u32>,
+    /// How many records this thread is in the middle of, and its [marks](Thread::mark): one word, so
+    /// that an ordinary call finds with one look that there is nothing.
+    state: Cell<u32>,
     never_waits: Cell<u32>,
     id: Cell<u32>,
 }
+
+/// The part of a thread's state that counts records.
+const BUSY: u32 = 0x00ff_ffff;
 
 struct Owned {
     name: Option<Arc<str>>,
@@ -78,10 +92,22 @@ impl Thread {
     /// used last, or when the thread is busy: a value that logs while it is being logged.
     #[inline]
     pub(crate) fn enter(&self, intake: u64) -> Option<Entered<'_>> {
-        if self.intake.get() != intake || self.busy.get() != 0 {
+        self.enter_unless(BUSY, intake)
+    }
+
+    /// [`enter`](Self::enter), unless the thread has a mark.
+    #[inline]
+    pub(crate) fn enter_plain(&self, intake: u64) -> Option<Entered<'_>> {
+        self.enter_unless(u32::MAX, intake)
+    }
+
+    #[inline]
+    fn enter_unless(&self, states: u32, intake: u64) -> Option<Entered<'_>> {
+        let state = self.state.get();
+        if self.intake.get() != intake || state & states != 0 {
             return None;
         }
-        self.busy.set(1);
+        self.state.set(state + 1);
         Some(Entered {
             thread: self,
             // SAFETY: `intake` is not 0, so that `ring` points to a producer that `OWNED` holds.
@@ -89,6 +115,24 @@ impl Thread {
             // the destructor of `OWNED`, which runs on this thread outside of any call.
             producer: unsafe { &*self.ring.get() },
         })
+    }
+
+    #[inline]
+    fn leave(&self) {
+        self.state.set(self.state.get() - 1);
+    }
+
+    /// Sets a mark, or takes it away: for what makes the calls of this thread less than ordinary.
+    pub(crate) fn mark(&self, mark: Mark, on: bool) {
+        let bit = mark as u32;
+        let state = self.state.get();
+        self.state.set(if on { state | bit } else { state & !bit });
+    }
+
+    /// Whether the thread has a mark.
+    #[inline]
+    pub(crate) fn has_mark(&self, mark: Mark) -> bool {
+        self.state.get() & mark as u32 != 0
     }
 
     /// Sees to it that [`enter`](Self::enter) finds this thread's ring of an intake; `make` makes
@@ -100,7 +144,7 @@ impl Thread {
         intake: u64,
         make: impl FnOnce(u32, Arc<str>) -> Option<Producer>,
     ) -> bool {
-        if self.busy.get() != 0 {
+        if self.is_busy() {
             return false;
         }
         OWNED
@@ -141,7 +185,7 @@ impl Thread {
     }
 
     pub(crate) fn is_busy(&self) -> bool {
-        self.busy.get() != 0
+        self.state.get() & BUSY != 0
     }
 
     pub(crate) fn never_waits(&self) -> bool {
@@ -209,7 +253,7 @@ impl Deref for Entered<'_> {
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.thread.busy.set(0);
+        self.thread.leave();
     }
 }
 
@@ -232,7 +276,7 @@ pub struct CaptureGuard(PhantomData<*const ()>);
 /// ```
 #[inline]
 pub fn capture_guard() -> CaptureGuard {
-    with(|thread| thread.busy.set(thread.busy.get() + 1));
+    with(|thread| thread.state.set(thread.state.get() + 1));
     CaptureGuard(PhantomData)
 }
 
@@ -245,7 +289,7 @@ pub fn is_capturing() -> bool {
 impl Drop for CaptureGuard {
     #[inline]
     fn drop(&mut self) {
-        with(|thread| thread.busy.set(thread.busy.get() - 1));
+        with(Thread::leave);
     }
 }
 

@@ -3,8 +3,8 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::fmt;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Alignment of a block: two cache lines, because neighbouring lines are fetched in pairs.
 pub(crate) const BLOCK_ALIGN: usize = 128;
@@ -39,6 +39,9 @@ pub struct HeapMemory;
 
 struct HeapBlock {
     base: NonNull<u8>,
+    bytes: usize,
+    /// What was allocated, some bytes before `base`.
+    whole: NonNull<u8>,
     layout: Layout,
 }
 
@@ -47,21 +50,21 @@ unsafe impl Send for HeapBlock {}
 // SAFETY: the block itself has no method that touches the bytes.
 unsafe impl Sync for HeapBlock {}
 
-// SAFETY: a zeroed allocation of its own, aligned as asked for, until `drop`.
+// SAFETY: the aligned part of a zeroed allocation of its own, as large as asked for, until `drop`.
 unsafe impl Block for HeapBlock {
     fn base(&self) -> NonNull<u8> {
         self.base
     }
 
     fn bytes(&self) -> usize {
-        self.layout.size()
+        self.bytes
     }
 }
 
 impl Drop for HeapBlock {
     fn drop(&mut self) {
         // SAFETY: allocated with this layout in `allocate`, and freed here only.
-        unsafe { dealloc(self.base.as_ptr(), self.layout) }
+        unsafe { dealloc(self.whole.as_ptr(), self.layout) }
     }
 }
 
@@ -70,10 +73,21 @@ impl MemorySource for HeapMemory {
         if bytes == 0 {
             return None;
         }
-        let layout = Layout::from_size_align(bytes, BLOCK_ALIGN).ok()?;
+        // A little more, of an alignment that is nothing special: such memory comes from the system
+        // full of zeros, page by page when it is used. An aligned block would be filled with zeros
+        // here, on the thread that logs.
+        let layout = Layout::from_size_align(bytes.checked_add(BLOCK_ALIGN)?, 1).ok()?;
         // SAFETY: the layout is not empty.
-        let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        Some(Box::new(HeapBlock { base, layout }))
+        let whole = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        let offset = whole.as_ptr().align_offset(BLOCK_ALIGN);
+        debug_assert!(offset < BLOCK_ALIGN);
+        Some(Box::new(HeapBlock {
+            // SAFETY: less than the alignment, which is what was allocated beyond `bytes`.
+            base: unsafe { whole.add(offset) },
+            bytes,
+            whole,
+            layout,
+        }))
     }
 }
 
@@ -85,16 +99,94 @@ pub(crate) struct Memory {
     used: AtomicUsize,
     /// Someone was refused since the last look.
     short: AtomicBool,
+    /// The bytes of a block that is kept ready; 0 for none.
+    ready_bytes: usize,
+    /// A block in nobody's use, its pages in memory already: for the ring that grows next. It is not
+    /// counted as used, and gives way where the limit needs it to.
+    ready: Mutex<Option<Box<dyn Block>>>,
 }
+
+/// The share of the budget beyond whose use no further block is made ready.
+const READY_SHARE: usize = 4;
+/// No system has smaller pages.
+const PAGE: usize = 4096;
 
 impl Memory {
     pub(crate) fn new(source: Box<dyn MemorySource>, limit: usize) -> Arc<Self> {
+        Self::with_ready(source, limit, 0)
+    }
+
+    /// One that keeps a block of so many bytes ready, if it is told to [`prepare`](Self::prepare).
+    pub(crate) fn with_ready(
+        source: Box<dyn MemorySource>,
+        limit: usize,
+        ready_bytes: usize,
+    ) -> Arc<Self> {
         Arc::new(Memory {
             source,
             limit,
             used: AtomicUsize::new(0),
             short: AtomicBool::new(false),
+            ready_bytes,
+            ready: Mutex::new(None),
         })
+    }
+
+    fn ready(&self) -> MutexGuard<'_, Option<Box<dyn Block>>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a block ready, where there is none and much of the budget is left. For a thread that has
+    /// the time.
+    pub(crate) fn prepare(&self) {
+        let is_wanted = || {
+            self.ready_bytes > 0
+                && self.used() + self.ready_bytes <= self.limit / READY_SHARE
+                && self.ready().is_none()
+        };
+        if !is_wanted() {
+            return;
+        }
+        // Not with the lock held: who logs would wait for it.
+        let Some(block) = self.source.allocate(self.ready_bytes) else {
+            return;
+        };
+        for at in (0..block.bytes()).step_by(PAGE) {
+            // SAFETY: within the block, which is nobody else's.
+            unsafe { block.base().add(at).write_volatile(0) };
+        }
+        *self.ready() = Some(block);
+    }
+
+    /// The bytes of the block that is ready, if there is one.
+    pub(crate) fn has_ready(&self) -> Option<usize> {
+        self.ready().as_ref().map(|_| self.ready_bytes)
+    }
+
+    /// A block for a borrower that is counted already.
+    fn block(&self, bytes: usize) -> Option<Box<dyn Block>> {
+        let mut ready = self.ready();
+        if bytes == self.ready_bytes
+            && let Some(block) = ready.take()
+        {
+            return Some(block);
+        }
+        let unused = if self.used() + self.ready_bytes > self.limit {
+            ready.take()
+        } else {
+            None
+        };
+        drop(ready);
+        drop(unused);
+        self.source.allocate(bytes)
+    }
+
+    /// Takes a block back, and keeps it if it can be of use.
+    fn give_back(&self, block: Box<dyn Block>, bytes: usize) {
+        let mut ready = self.ready();
+        if bytes == self.ready_bytes && ready.is_none() && self.used() <= self.limit {
+            *ready = Some(block);
+        }
     }
 
     /// Bytes in use.
@@ -136,7 +228,7 @@ impl Memory {
             bytes,
             memory: self.clone(),
         };
-        loan.block = Some(self.source.allocate(bytes)?);
+        loan.block = Some(self.block(bytes)?);
         Some(loan)
     }
 }
@@ -168,7 +260,10 @@ impl Loan {
 
 impl Drop for Loan {
     fn drop(&mut self) {
-        self.block = None;
+        // First the block: while it is counted as used, what is kept stays within the limit.
+        if let Some(block) = self.block.take() {
+            self.memory.give_back(block, self.bytes);
+        }
         self.memory.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
@@ -190,6 +285,26 @@ mod tests {
         assert!(memory.borrow(500, 200).is_none());
         drop(memory.borrow(500, 100).unwrap());
         drop(second);
+        assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn a_block_is_kept_ready_as_long_as_there_is_plenty() {
+        let memory = Memory::with_ready(Box::new(HeapMemory), 80_000, 10_000);
+        assert_eq!(memory.has_ready(), None, "nobody has told it to");
+        memory.prepare();
+        assert_eq!((memory.has_ready(), memory.used()), (Some(10_000), 0));
+        let other = memory.borrow(5_000, 0).unwrap();
+        assert_eq!(memory.has_ready(), Some(10_000), "of another size");
+        let first = memory.borrow(10_000, 0).unwrap();
+        assert_eq!((memory.has_ready(), memory.used()), (None, 15_000));
+        memory.prepare();
+        assert_eq!(memory.has_ready(), None, "a quarter would be passed");
+        drop(first);
+        assert_eq!((memory.has_ready(), memory.used()), (Some(10_000), 5_000));
+        let large = memory.borrow(70_000, 0).unwrap();
+        assert_eq!(memory.has_ready(), None, "it gives way to what is used");
+        drop((large, other));
         assert_eq!(memory.used(), 0);
     }
 

@@ -164,9 +164,12 @@ impl Producer {
 
     /// Whether a ring of this capacity is small still, and there is memory for it to grow.
     fn would_rather_grow(&self, capacity: usize) -> bool {
+        let sizes = self.shared.sizes;
         let spare = self.memory.share(SPARE_SHARE);
-        capacity < self.shared.sizes.roomy
-            && self.memory.has_left(Segment::cost(2 * capacity), spare)
+        capacity < sizes.roomy
+            && self
+                .memory
+                .has_left(Segment::cost(sizes.after(capacity)), spare)
     }
 
     /// Links a larger segment, with room for a payload of `len` bytes. False when the budget or
@@ -188,8 +191,14 @@ impl Producer {
         if least > sizes.largest {
             return false;
         }
-        let double = current.map_or(sizes.first, |segment| segment.capacity() * 2);
-        let mut capacity = double.clamp(least, sizes.largest);
+        let wanted = match current {
+            None => sizes.first,
+            // What is ready costs the caller nothing, however large.
+            Some(_) if self.memory.has_ready() == Some(Segment::cost(sizes.roomy)) => sizes.roomy,
+            Some(_) => 0,
+        };
+        let next = current.map_or(0, |segment| sizes.after(segment.capacity()));
+        let mut capacity = wanted.max(next).clamp(least, sizes.largest);
         let segment = loop {
             if let Some(segment) = Segment::new(&self.memory, capacity, spare) {
                 break segment;

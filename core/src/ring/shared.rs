@@ -8,7 +8,8 @@ pub(super) const RECLAIM: u32 = 1;
 /// The ring takes nothing any more.
 pub(super) const CLOSED: u32 = 2;
 
-/// The capacities that a ring goes through: from `first`, doubling, to `largest`.
+/// The capacities that a ring goes through: from `first` in steps of four to `roomy`, then doubling, to
+/// `largest`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     pub(crate) first: usize,
@@ -17,6 +18,17 @@ pub(crate) struct Sizes {
     /// memory. So the ring of a thread that logs much comes to hold what happens between two polls.
     pub(crate) roomy: usize,
     pub(crate) largest: usize,
+}
+
+impl Sizes {
+    /// The capacity after this one.
+    pub(super) fn after(self, capacity: usize) -> usize {
+        if capacity < self.roomy {
+            (4 * capacity).min(self.roomy)
+        } else {
+            2 * capacity
+        }
+    }
 }
 
 /// The producer's line: written at every publish, by its thread alone.

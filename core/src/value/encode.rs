@@ -14,6 +14,17 @@ pub trait Sink {
     fn put_array<const N: usize>(&mut self, bytes: [u8; N]) {
         self.put(&bytes);
     }
+
+    /// Appends a tag, a length and bytes. What is longer than 4 GiB is cut: the ring's bound on a
+    /// record lies far below.
+    #[inline]
+    fn put_sized(&mut self, tag: u8, bytes: &[u8]) {
+        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let mut head = [tag; 5];
+        head[1..].copy_from_slice(&len.to_le_bytes());
+        self.put_array(head);
+        self.put(&bytes[..len as usize]);
+    }
 }
 
 impl Sink for Vec<u8> {
@@ -41,15 +52,10 @@ pub(crate) mod plain {
         out.put_array(whole);
     }
 
-    /// A tag, a length and bytes. What is longer than 4 GiB is cut: the ring's bound on a record
-    /// lies far below.
+    /// A tag, a length and bytes.
     #[inline]
     pub(crate) fn sized(out: &mut impl Sink, tag: u8, bytes: &[u8]) {
-        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let mut head = [tag; 5];
-        head[1..].copy_from_slice(&len.to_le_bytes());
-        out.put_array(head);
-        out.put(&bytes[..len as usize]);
+        out.put_sized(tag, bytes);
     }
 
     /// As [`sized`], without a tag.
