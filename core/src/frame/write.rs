@@ -318,13 +318,19 @@ impl BatchBuilder {
 
     /// The batch; the builder is empty again, and as large as before.
     pub fn finish(&mut self) -> Vec<u8> {
+        self.finish_into(None)
+    }
+
+    /// [`finish`](Self::finish), the next batch being written into this buffer, if there is one.
+    pub fn finish_into(&mut self, next: Option<Vec<u8>>) -> Vec<u8> {
         let dictionary_at = self.out.len() as u32;
         self.out[..4].copy_from_slice(&MAGIC);
         self.out[4..6].copy_from_slice(&FRAME_VERSION.to_le_bytes());
         self.out[8..12].copy_from_slice(&self.count.to_le_bytes());
         self.out[12..16].copy_from_slice(&dictionary_at.to_le_bytes());
         self.dictionary.finish(&mut self.out);
-        let next = Vec::with_capacity(self.out.len());
+        let mut next = next.unwrap_or_else(|| Vec::with_capacity(self.out.len()));
+        next.clear();
         let batch = std::mem::replace(&mut self.out, next);
         self.start();
         batch

@@ -47,6 +47,8 @@ pub struct Consumer {
 impl Consumer {
     pub(super) fn new(intake: Arc<Intake>, queue: Reader) -> Self {
         let now = Instant::now();
+        // Before anybody logs.
+        intake.memory.prepare();
         Consumer {
             intake,
             sources: Vec::new(),

@@ -164,12 +164,10 @@ impl Producer {
 
     /// Whether a ring of this capacity is small still, and there is memory for it to grow.
     fn would_rather_grow(&self, capacity: usize) -> bool {
-        let sizes = self.shared.sizes;
         let spare = self.memory.share(SPARE_SHARE);
-        capacity < sizes.roomy
-            && self
-                .memory
-                .has_left(Segment::cost(sizes.after(capacity)), spare)
+        // The least step: where memory is short, a ring takes what there is.
+        capacity < self.shared.sizes.roomy
+            && self.memory.has_left(Segment::cost(2 * capacity), spare)
     }
 
     /// Links a larger segment, with room for a payload of `len` bytes. False when the budget or

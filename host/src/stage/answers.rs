@@ -82,6 +82,7 @@ impl Driver {
                 state.recharge(group.charge, 0);
                 ends.add(&group.journey, group.slots(), delivered);
             });
+            self.shared.lock().resting.put(group.into_bytes());
         } else {
             if let Some(failure) = &answer.failure {
                 group.history.failed(now, failure.clone());

@@ -151,6 +151,11 @@ impl Group {
         Ok(self.bytes.clone())
     }
 
+    /// The bytes that it came with, once it is done with.
+    pub(super) fn into_bytes(self) -> Buffer {
+        self.bytes
+    }
+
     /// The slots of the records that are left.
     pub(super) fn slots(&self) -> &[(u32, u64)] {
         &self.slots

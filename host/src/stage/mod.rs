@@ -58,6 +58,7 @@ pub mod receipt;
 mod recent;
 mod relief;
 mod reserve;
+mod resting;
 mod settings;
 mod shared;
 mod slot;

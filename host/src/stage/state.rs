@@ -22,6 +22,7 @@ use super::overflow::Overflow;
 use super::phase::{Ended, Phase};
 use super::receipt::{End, EndState};
 use super::recent::{Fate, Loss, Recent};
+use super::resting::Resting;
 use super::settings::StageSettings;
 use super::shared::{FRAME_ROOM, Shared};
 use super::slot::Command;
@@ -51,6 +52,8 @@ pub(super) struct State {
     pub hungry: Vec<Arc<Notify>>,
     pub(super) open: Open,
     pub(super) sealed: VecDeque<Group>,
+    /// Buffers of batches that were delivered.
+    pub(super) resting: Resting,
     home: Arc<Journey>,
     pub(super) bytes: usize,
     next_seq: u64,
@@ -95,6 +98,7 @@ impl State {
                 since: None,
             },
             sealed: VecDeque::new(),
+            resting: Resting::default(),
             bytes: 0,
             next_seq: 0,
             outstanding: BTreeMap::new(),
@@ -275,7 +279,8 @@ impl State {
             return;
         }
         let len = self.open.builder.len() as u32;
-        let mut bytes = self.open.builder.finish();
+        let next = self.resting.take();
+        let mut bytes = self.open.builder.finish_into(next);
         // The bound is on what is kept, so what is kept is no larger than what is counted.
         if bytes.capacity() - bytes.len() > bytes.len() / 4 {
             bytes.shrink_to_fit();

@@ -3,9 +3,10 @@
 //!     cargo run --release --features rivals --bin rivals [-- all | idle | SCENARIO...]
 //!
 //! Every measurement is a process of its own, started by this one: a side, a scenario and a number of
-//! threads. The sides take turns within each round. After each run the lines in its folder are
-//! counted; a run whose lines are not its calls is void, and ends the program. Files go to `TMPDIR`,
-//! or to `/dev/shm` where there is one, so that the disk's moods stay out.
+//! threads; `sustained:1000000` is `sustained` with so many calls of each thread. The sides take turns
+//! within each round. After each run the lines in its folder are counted; a run whose lines are not its
+//! calls is void, and ends the program. Files go to `TMPDIR`, or to `/dev/shm` where there is one, so
+//! that the disk's moods stay out.
 
 #![allow(
     clippy::print_stdout,
@@ -18,7 +19,6 @@ mod sides;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ use sides::SIDES;
 
 const BURST: u64 = 10_000;
 const BURSTS: u64 = 15;
+/// Calls of each thread, where the scenario does not say: `sustained:1000000`.
 const SUSTAINED: u64 = 100_000;
 const ROUNDS: usize = 3;
 
@@ -143,8 +144,12 @@ fn scenario_table(scenario: &str) {
                 );
             }
         }
-        "sustained" => {
-            println!("\nSustained, from the first call to the last line in the file, records/s");
+        sustained if sustained.starts_with("sustained") => {
+            println!(
+                "\nSustained, {} calls of each thread, from the first call to the last line in the \
+                 file, records/s",
+                sustained_calls(scenario)
+            );
             for threads in [1, 2, 4] {
                 rounds(scenario, threads, &SIDES, ROUNDS, &["per_second"]);
             }
@@ -257,48 +262,50 @@ fn dead() {
 
 fn worker(name: &str, scenario: &str, threads: usize, folder: &Path) {
     let sides::Side { call, end } = sides::set_up(name, folder);
-    let call: Arc<dyn sides::Caller> = Arc::from(call);
-    let on_threads = |work: fn(&dyn sides::Caller, u64) -> Vec<u64>| -> Vec<u64> {
-        let runs: Vec<_> = (0..threads as u64)
-            .map(|index| {
-                let call = Arc::clone(&call);
-                thread::spawn(move || work(&*call, index))
-            })
-            .collect();
-        let joined = runs
-            .into_iter()
-            .map(|run| run.join().expect("a call does not panic"));
-        joined.flatten().collect()
+    let on_threads = |work: &(dyn Fn(&dyn sides::Caller, u64) -> Vec<u64> + Sync)| -> Vec<u64> {
+        thread::scope(|scope| {
+            let runs: Vec<_> = (0..threads as u64)
+                .map(|index| {
+                    let call = &*call;
+                    scope.spawn(move || work(call, index))
+                })
+                .collect();
+            let joined = runs
+                .into_iter()
+                .map(|run| run.join().expect("a call does not panic"));
+            joined.flatten().collect()
+        })
     };
     match scenario {
         "burst" => {
-            let each = on_threads(|call, _| bursts(call, BURSTS, BURST, Duration::from_millis(40)));
+            let each = on_threads(&|call, _| bursts(call, BURSTS, BURST, Duration::from_millis(40)));
             end();
             percentiles(&each);
         }
         "dead" => {
-            let each = on_threads(|call, _| bursts(call, 500, 50, Duration::from_millis(2)));
+            let each = on_threads(&|call, _| bursts(call, 500, 50, Duration::from_millis(2)));
             end();
             percentiles(&each);
         }
         "paced10ms" => {
-            let each = on_threads(|call, _| bursts(call, 100, 1, Duration::from_millis(10)));
+            let each = on_threads(&|call, _| bursts(call, 100, 1, Duration::from_millis(10)));
             end();
             percentiles(&each);
         }
         "paced2s" => {
-            let each = on_threads(|call, _| bursts(call, 6, 1, Duration::from_secs(2)));
+            let each = on_threads(&|call, _| bursts(call, 6, 1, Duration::from_secs(2)));
             end();
             percentiles(&each);
         }
-        "sustained" => {
+        sustained if sustained.starts_with("sustained") => {
+            let each = sustained_calls(sustained);
             let start = Instant::now();
-            on_threads(|call, index| {
-                call.calls(index * SUSTAINED, SUSTAINED);
+            on_threads(&|call, index| {
+                call.calls(index * each, each);
                 Vec::new()
             });
             end();
-            let records = SUSTAINED * threads as u64;
+            let records = each * threads as u64;
             println!("calls={records}");
             println!(
                 "per_second={}",
@@ -327,6 +334,14 @@ fn worker(name: &str, scenario: &str, threads: usize, folder: &Path) {
             println!("calls=0");
         }
         other => panic!("no scenario `{other}`"),
+    }
+}
+
+/// How many calls of each thread a sustained scenario has.
+fn sustained_calls(scenario: &str) -> u64 {
+    match scenario.split_once(':') {
+        Some((_, calls)) => calls.parse().expect("a number of calls"),
+        None => SUSTAINED,
     }
 }
 
