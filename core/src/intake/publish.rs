@@ -34,7 +34,7 @@ impl Intake {
     #[expect(clippy::inline_always, reason = "see `open`")]
     fn open_in<'a>(&'a self, ring: Entered<'a>, len: usize) -> Option<Open<'a>> {
         debug_assert!(len <= self.max_record);
-        let light = Light::of_now();
+        let light = Light::known()?;
         // SAFETY: the claim goes before the ring in `Open`, and in the early return.
         let producer = unsafe { ring.producer() };
         // A ring belongs to one thread, and only a thread that has entered publishes.
