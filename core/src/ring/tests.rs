@@ -158,6 +158,25 @@ fn half_is_passed_once_on_the_way_up() {
 }
 
 #[test]
+fn a_pump_that_read_on_and_left_more_than_half_is_due_once_more() {
+    let (producer, mut reader, ..) = small(1 << 16);
+    assert!(producer.grow(900));
+    let fill = |from: u64| -> Vec<bool> {
+        let claims = (from..).map_while(|number| Some((number, producer.claim(8).ok()?)));
+        claims
+            .map(|(number, claim)| claim.write(&header(number), |_| ()))
+            .collect()
+    };
+    assert_eq!(fill(0).len(), 25, "all that fits");
+    for number in 0..5 {
+        assert_eq!(take(&mut reader).map(|(taken, _)| taken), Some(number));
+    }
+    reader.release();
+    assert_eq!(fill(25), [true, false, false, false, false]);
+    assert_eq!(fill(30), [false; 0], "it is full, and was said to be due");
+}
+
+#[test]
 fn a_small_ring_grows_before_anybody_is_woken_unless_there_is_no_memory() {
     let passes = |memory: usize| {
         let (producer, ..) = small(memory);

@@ -3,8 +3,8 @@
 //!     cargo run --release --features rivals --bin rivals [-- all | idle | SCENARIO...]
 //!
 //! Every measurement is a process of its own, started by this one: a side, a scenario and a number of
-//! threads; `sustained:1000000` is `sustained` with so many calls of each thread. The sides take turns
-//! within each round. After each run the lines in its folder are counted; a run whose lines are not its
+//! threads; `sustained:1000000` is `sustained` with so many calls of each thread, `sustained:1000000:4`
+//! that with four threads only. The sides take turns within each round. After each run the lines in its folder are counted; a run whose lines are not its
 //! calls is void, and ends the program. Files go to `TMPDIR`, or to `/dev/shm` where there is one, so
 //! that the disk's moods stay out.
 
@@ -150,8 +150,11 @@ fn scenario_table(scenario: &str) {
                  file, records/s",
                 sustained_calls(scenario)
             );
-            for threads in [1, 2, 4] {
-                rounds(scenario, threads, &SIDES, ROUNDS, &["per_second"]);
+            let all = [1, 2, 4];
+            let threads = scenario.split(':').nth(2);
+            let threads = threads.map(|one| one.parse().expect("a number of threads"));
+            for threads in threads.as_ref().map_or(&all[..], std::slice::from_ref) {
+                rounds(scenario, *threads, &SIDES, ROUNDS, &["per_second"]);
             }
         }
         "disabled" => {
@@ -339,8 +342,8 @@ fn worker(name: &str, scenario: &str, threads: usize, folder: &Path) {
 
 /// How many calls of each thread a sustained scenario has.
 fn sustained_calls(scenario: &str) -> u64 {
-    match scenario.split_once(':') {
-        Some((_, calls)) => calls.parse().expect("a number of calls"),
+    match scenario.split(':').nth(1) {
+        Some(calls) => calls.parse().expect("a number of calls"),
         None => SUSTAINED,
     }
 }
