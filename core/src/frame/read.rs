@@ -1,7 +1,7 @@
 //! Reading a batch: nothing is copied, and nothing in the bytes can make it panic.
 
 use super::flags;
-use super::record::{Record, word};
+use super::record::{Record, behind_sections, word};
 use super::{FIXED_LEN, FRAME_VERSION, HEADER_LEN, MAGIC};
 use crate::error::Error;
 use crate::level::Level;
@@ -154,19 +154,24 @@ impl<'a> Batch<'a> {
     {
         let (fixed, sections) = frame.split_first_chunk::<FIXED_LEN>()?;
         let word = |at| word(fixed, at);
-        let record = Record {
+        let bits = u16::from_le_bytes([fixed[0], fixed[1]]);
+        let (values, own) = match bits & flags::SECTIONS {
+            0 => (sections, None),
+            _ => behind_sections(bits, sections)?,
+        };
+        let logger = match own {
+            Some(name) => name,
+            None => at(&self.loggers, word(8)).copied().unwrap_or_default(),
+        };
+        Some(Record {
             fixed,
             level: Level::from_code(fixed[2])?,
             site: at(&self.sites, word(4)),
-            logger: at(&self.loggers, word(8)).copied().unwrap_or_default(),
+            logger,
             thread: at(&self.threads, word(12)),
             sections,
-            values: sections,
-        };
-        if record.flags() & flags::SECTIONS == 0 {
-            return Some(record);
-        }
-        record.with_sections()
+            values,
+        })
     }
 
     /// Makes sure that [`Batch::record`] and everything that a [`Record`] gives out may read `frame`.

@@ -36,30 +36,6 @@ const SECTIONS: [u16; 6] = [
 ];
 
 impl<'a> Record<'a> {
-    /// Finds what stands where; `None` if what the flags announce is not there.
-    pub(super) fn with_sections(mut self) -> Option<Self> {
-        let mut rest = self.sections;
-        for flag in SECTIONS {
-            if self.flags() & flag == 0 {
-                continue;
-            }
-            match flag {
-                flags::LOGGER => self.logger = value::take_text(&mut rest)?,
-                flags::ARGS => match value::take(&mut rest)? {
-                    Value::List(_) => {}
-                    _ => return None,
-                },
-                flags::ERROR => match value::take(&mut rest)? {
-                    Value::Error(_) => {}
-                    _ => return None,
-                },
-                other => step_over(other, &mut rest)?,
-            }
-        }
-        self.values = rest;
-        Some(self)
-    }
-
     /// The bytes from the section of this flag on, if the record has it.
     fn section(&self, flag: u16) -> Option<&'a [u8]> {
         (self.flags() & flag != 0).then(|| self.from(flag))
@@ -264,12 +240,12 @@ impl<'a> Record<'a> {
 
     /// The bytes behind the arguments: the values of the call site's keys, then pairs of key and
     /// value to the end.
+    #[inline]
     pub(crate) fn raw_fields(&self) -> &'a [u8] {
-        let mut values = self.values;
-        for _ in 0..self.site.map_or(0, |site| site.arguments) {
-            value::take(&mut values);
+        match self.site {
+            Some(site) if site.arguments > 0 => behind_values(self.values, site.arguments),
+            _ => self.values,
         }
-        values
     }
 
     /// The positional arguments that stand in place of the call site's.
@@ -316,6 +292,32 @@ impl fmt::Debug for Record<'_> {
     }
 }
 
+/// Finds what stands behind the sections that the flags announce, and the logger's name if that is in
+/// one of them; `None` if what the flags announce is not there.
+#[inline(never)]
+pub(super) fn behind_sections(bits: u16, sections: &[u8]) -> Option<(&[u8], Option<&str>)> {
+    let mut rest = sections;
+    let mut logger = None;
+    for flag in SECTIONS {
+        if bits & flag == 0 {
+            continue;
+        }
+        match flag {
+            flags::LOGGER => logger = Some(value::take_text(&mut rest)?),
+            flags::ARGS => match value::take(&mut rest)? {
+                Value::List(_) => {}
+                _ => return None,
+            },
+            flags::ERROR => match value::take(&mut rest)? {
+                Value::Error(_) => {}
+                _ => return None,
+            },
+            other => step_over(other, &mut rest)?,
+        }
+    }
+    Some((rest, logger))
+}
+
 /// Steps over the section of this flag.
 fn step_over(flag: u16, rest: &mut &[u8]) -> Option<()> {
     match flag {
@@ -328,6 +330,15 @@ fn step_over(flag: u16, rest: &mut &[u8]) -> Option<()> {
         _ => drop(value::take_text(rest)?),
     }
     Some(())
+}
+
+/// The bytes behind so many values; as far as there are some.
+#[inline(never)]
+fn behind_values(mut values: &[u8], count: u16) -> &[u8] {
+    for _ in 0..count {
+        value::take(&mut values);
+    }
+    values
 }
 
 fn read_origin(kind: OriginKind, mut section: &[u8]) -> Option<Origin<'_>> {

@@ -5,6 +5,8 @@
 //! registers for the length of a line. Its face is safe: each part is held against the room before
 //! any of it is written, and the vector's length never says more than has been.
 
+use super::number::{Three, many_digits};
+
 /// Where the next byte of a line goes. What was written counts once [`Cursor::finish`] says so; of a
 /// cursor that is dropped, nothing does.
 #[derive(Debug)]
@@ -59,12 +61,18 @@ impl<'o> Cursor<'o> {
         clippy::inline_always,
         reason = "a call would take the place out of its register"
     )]
-    fn ensure(&mut self, room: usize) {
-        if (self.end as usize) - (self.at as usize) < room {
+    pub(super) fn ensure(&mut self, room: usize) {
+        if self.room() < room {
             // SAFETY: see `settle`, on the cursor's own vector and place.
             [self.at, self.end] = unsafe { grow(self.out, self.at, room) };
         }
-        debug_assert!(self.end as usize - self.at as usize >= room);
+        debug_assert!(self.room() >= room);
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the place is to stay in its register")]
+    fn room(&self) -> usize {
+        self.end as usize - self.at as usize
     }
 
     /// Appends the first `len` bytes of `bytes`: all are copied, which is quicker than to tell them
@@ -72,8 +80,20 @@ impl<'o> Cursor<'o> {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "a call costs as much as the copy")]
     pub(super) fn first<const N: usize>(&mut self, bytes: &[u8; N], len: usize) {
-        debug_assert!(len <= N);
         self.ensure(N);
+        // SAFETY: there is room for all of them.
+        unsafe { self.first_within(bytes, len) };
+    }
+
+    /// [`Cursor::first`], where room was made before.
+    ///
+    /// # Safety
+    /// [`Cursor::ensure`] must have been asked for room for all of `bytes`, beside what was appended
+    /// since then.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "a call costs as much as the copy")]
+    pub(super) unsafe fn first_within<const N: usize>(&mut self, bytes: &[u8; N], len: usize) {
+        debug_assert!(len <= N && self.room() >= N);
         // SAFETY: there is room for all of them, and so many are initialised then.
         unsafe {
             self.at.cast::<[u8; N]>().write_unaligned(*bytes);
@@ -97,7 +117,7 @@ impl<'o> Cursor<'o> {
 
     /// Appends bytes between two others, and a look at each sixteen of them on the way: where `odd`
     /// finds something, nothing is appended, and that is the answer. `odd` is also asked about
-    /// spaces, and about some bytes twice.
+    /// the letter x, and about some bytes twice.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "`odd` must become part of it")]
     pub(super) fn put_unless(
@@ -145,33 +165,55 @@ impl<'o> Cursor<'o> {
         false
     }
 
-    /// Appends an integer.
+    /// Appends an integer, where room was made before.
+    ///
+    /// # Safety
+    /// As for [`Cursor::first_within`], with room for [`FEW_DIGITS`].
     #[inline(always)]
-    #[allow(
-        clippy::inline_always,
-        reason = "a call would take the place out of its register"
-    )]
-    pub(super) fn integer(&mut self, value: u64) {
-        if value < 100_000_000 {
-            let (digits, len) = few_digits(value as u32);
-            self.first(&digits, len);
-        } else {
-            self.with(|out| many_digits(value, out));
+    #[allow(clippy::inline_always, reason = "the place is to stay in its register")]
+    pub(super) unsafe fn integer_within(&mut self, value: u64) {
+        // SAFETY: that is the caller's promise.
+        unsafe {
+            if value < 1000 {
+                let three = Three::of(value as u32);
+                self.first_within(&three.number(), three.number_len());
+            } else if value < 1_000_000 {
+                let [high, low] = [value as u32 / 1000, value as u32 % 1000].map(Three::of);
+                self.first_within(&high.number(), high.number_len());
+                self.first_within(&low.digits(), 3);
+            } else if value < 100_000_000 {
+                let (digits, len) = few_digits(value as u32);
+                self.first_within(&digits, len);
+            } else {
+                self.with(|out| many_digits(value, out));
+            }
         }
     }
 
-    /// Appends nine digits.
+    /// Appends nine digits, where room was made before.
+    ///
+    /// # Safety
+    /// As for [`Cursor::first_within`], with room for [`NINE_DIGITS`]; the number must have no more.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the place is to stay in its register")]
-    pub(super) fn nine(&mut self, value: u32) {
-        let [first, last] = [value / 10, value % 10];
-        let mut digits = [b'0' + last as u8; 9];
-        digits[..8].copy_from_slice(&(eight(first) | ZEROS).to_le_bytes());
-        self.first(&digits, 9);
+    pub(super) unsafe fn nine_within(&mut self, value: u32) {
+        let [first, rest] = [value / 1_000_000, value % 1_000_000];
+        // SAFETY: that is the caller's promise.
+        unsafe {
+            for three in [first, rest / 1000, rest % 1000] {
+                self.first_within(&Three::of(three).digits(), 3);
+            }
+        }
     }
 }
 
-/// Less than sixteen bytes, and spaces behind them.
+/// The room for nine digits.
+pub(super) const NINE_DIGITS: usize = 10;
+
+/// The room for an integer: one that needs more makes it.
+pub(super) const FEW_DIGITS: usize = 8;
+
+/// Less than sixteen bytes, and letters behind them.
 #[inline]
 fn short(bytes: &[u8]) -> [u8; 16] {
     let len = bytes.len();
@@ -194,7 +236,7 @@ fn short(bytes: &[u8]) -> [u8; 16] {
         (0, 0)
     };
     // Behind them zeros stand so far, which a look would take for control characters.
-    let rest = u128::from_le_bytes([b' '; 16]).checked_shl(len as u32 * 8);
+    let rest = u128::from_le_bytes([b'x'; 16]).checked_shl(len as u32 * 8);
     let all = u128::from(low) | u128::from(high) << 64 | rest.unwrap_or(0);
     all.to_le_bytes()
 }
@@ -220,18 +262,12 @@ const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
 fn eight(value: u32) -> u64 {
     debug_assert!(value < 100_000_000);
     let value = u64::from(value);
-    let fours = value / 10_000 | (value % 10_000) << 32;
+    let fours = (value / 10_000) | ((value % 10_000) << 32);
     // A product with a whole number and a shift divide exactly by 100 and 10 in these ranges.
-    let hundreds = (fours * 10_486 >> 20) & 0x0000_007f_0000_007f;
-    let pairs = hundreds | (fours - hundreds * 100) << 16;
-    let tens = (pairs * 103 >> 10) & 0x000f_000f_000f_000f;
-    tens | (pairs - tens * 10) << 8
-}
-
-#[cold]
-#[inline(never)]
-fn many_digits(value: u64, out: &mut Vec<u8>) {
-    super::number::integer(value, out);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let pairs = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | ((pairs - tens * 10) << 8)
 }
 
 #[inline]
@@ -282,6 +318,18 @@ mod tests {
         out
     }
 
+    fn integer(value: u64, to: &mut Cursor<'_>) {
+        to.ensure(FEW_DIGITS);
+        // SAFETY: that is the room for it.
+        unsafe { to.integer_within(value) };
+    }
+
+    fn nine(value: u32, to: &mut Cursor<'_>) {
+        to.ensure(NINE_DIGITS);
+        // SAFETY: that is the room for it.
+        unsafe { to.nine_within(value) };
+    }
+
     #[test]
     fn every_length_is_copied_whole_and_looked_at_whole() {
         let bytes: Vec<u8> = (0..100).map(|n| b'a' + n % 20).collect();
@@ -327,7 +375,7 @@ mod tests {
         for exponent in 0..20 {
             let power = 10_u64.pow(exponent);
             for value in [power - 1, power, power + 1, u64::MAX] {
-                let digits = written(|to| to.integer(value));
+                let digits = written(|to| integer(value, to));
                 assert_eq!(digits, value.to_string().as_bytes());
             }
         }
@@ -337,10 +385,10 @@ mod tests {
         #[test]
         fn digits_are_those_of_display(value: u32, by in 0..30_u32) {
             let value: u32 = value >> by;
-            let digits = written(|to| to.integer(value.into()));
+            let digits = written(|to| integer(value.into(), to));
             prop_assert_eq!(digits, value.to_string().into_bytes());
             let value = value % 1_000_000_000;
-            prop_assert_eq!(written(|to| to.nine(value)), format!("{value:09}").into_bytes());
+            prop_assert_eq!(written(|to| nine(value, to)), format!("{value:09}").into_bytes());
         }
     }
 }

@@ -55,9 +55,10 @@ pub(super) fn quote(text: &str, out: &mut Vec<u8>) {
 #[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
 pub(super) fn escape_into(quoted: bool, text: &str, to: &mut Cursor<'_>) {
     let bytes = text.as_bytes();
-    let odd = match quoted {
-        true => to.put_unless(bytes, false, suspicious::<true>),
-        false => to.put_unless(bytes, false, suspicious::<false>),
+    let odd = if quoted {
+        to.put_unless(bytes, false, suspicious::<true>)
+    } else {
+        to.put_unless(bytes, false, suspicious::<false>)
     };
     if odd {
         to.with(|out| odd_text(quoted, text, out));
@@ -73,11 +74,30 @@ pub(super) fn quote_into(text: &str, to: &mut Cursor<'_>) {
     }
 }
 
+/// Appends a text without spaces, quotes, equal signs, backslashes and what is escaped outside of
+/// quotes; says whether it was one.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
+pub(super) fn put_word(text: &str, to: &mut Cursor<'_>) -> bool {
+    !to.put_unless(text.as_bytes(), false, |part| {
+        suspicious::<true>(part) | separating(part)
+    })
+}
+
+/// Which of sixteen bytes separate words and pairs, as [`suspicious`] has it.
+#[inline]
+fn separating(part: [u8; 16]) -> u32 {
+    let bits = part.iter().enumerate();
+    bits.map(|(at, byte)| u32::from(matches!(byte, b' ' | b'=')) << at)
+        .sum()
+}
+
 #[inline(never)]
 fn odd_text(quoted: bool, text: &str, out: &mut Vec<u8>) {
-    match quoted {
-        true => escape_parts::<true>(text.as_bytes(), out),
-        false => escape_parts::<false>(text.as_bytes(), out),
+    if quoted {
+        escape_parts::<true>(text.as_bytes(), out);
+    } else {
+        escape_parts::<false>(text.as_bytes(), out);
     }
 }
 

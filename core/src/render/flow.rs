@@ -4,11 +4,11 @@
 use super::cursor::Cursor;
 use super::escape::{escape_into, quote_into};
 use super::message::filled;
-use super::number::few_decimals;
+use super::number::{FEW_DECIMALS, few_decimals};
 use super::put::Fragment;
 use super::site::Dialect;
 use crate::frame::{Record, flags};
-use crate::value::{Value, skip, tag, take, take_str};
+use crate::value::{skip, tag, take, take_str};
 
 /// The fragments, and what stands behind each.
 #[derive(Debug)]
@@ -85,65 +85,91 @@ impl Flow {
         let values = record.raw_fields();
         let mut rest = values;
         for step in &self.steps {
-            step.fragment.put(to);
-            let Then::Hole(place) = step.then else {
-                value::<D>(&mut rest, false, to)?;
-                continue;
-            };
-            let mut values = values;
-            for _ in 0..place {
-                skip(&mut values)?;
+            step.fragment.put(NUMBER, to);
+            match step.then {
+                // SAFETY: the fragment has made room for a number.
+                Then::Field => rest = unsafe { value::<D>(rest, false, to)? },
+                Then::Hole(place) => {
+                    let values = nth(values, place)?;
+                    // SAFETY: as above.
+                    unsafe { value::<D>(values, true, to)? };
+                }
             }
-            value::<D>(&mut values, true, to)?;
         }
-        self.last.put(to);
+        if !self.last.is_empty() {
+            self.last.put(0, to);
+        }
         Some(rest)
     }
 }
 
-/// Appends the next value of `input`, as a hole of the message is filled with it or as a field: what
-/// most values are at once, all others as the dialect has them.
+/// The room for any number that is not rare.
+const NUMBER: usize = FEW_DECIMALS;
+
+/// The values from this place on.
+#[inline]
+fn nth(mut values: &[u8], place: usize) -> Option<&[u8]> {
+    for _ in 0..place {
+        skip(&mut values)?;
+    }
+    Some(values)
+}
+
+/// Appends the first of `values`, as a hole of the message is filled with it or as a field, and
+/// returns the others: what most values are at once, all else as the dialect has it.
+///
+/// # Safety
+/// As for [`Cursor::first_within`], with room for [`NUMBER`].
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
-fn value<D: Dialect>(input: &mut &[u8], hole: bool, to: &mut Cursor<'_>) -> Option<()> {
+unsafe fn value<'a, D: Dialect>(
+    values: &'a [u8],
+    hole: bool,
+    to: &mut Cursor<'_>,
+) -> Option<&'a [u8]> {
     // A number is as long as this; of all others there is a tag and a length, or it is short.
-    if let Some(([tag, word @ ..], behind)) = input.split_first_chunk::<9>() {
+    if let Some(([tag, word @ ..], behind)) = values.split_first_chunk::<9>() {
         let long = u64::from_le_bytes(*word);
-        let plain = match *tag {
-            tag::U64 => {
-                to.integer(long);
-                true
-            }
-            tag::I64 if long >> 63 == 0 => {
-                to.integer(long);
-                true
-            }
-            tag::F64 => few_decimals(f64::from_bits(long), D::QUOTED && !hole, to),
+        match *tag {
             tag::STR if D::QUOTED || hole => {
-                let text = take_str(input)?;
-                match D::QUOTED && !hole {
-                    true => quote_into(text, to),
-                    false => escape_into(D::QUOTED, text, to),
+                let mut rest = values;
+                let text = take_str(&mut rest)?;
+                if D::QUOTED && !hole {
+                    quote_into(text, to);
+                } else {
+                    escape_into(D::QUOTED, text, to);
                 }
-                return Some(());
+                return Some(rest);
             }
-            _ => false,
-        };
-        if plain {
-            *input = behind;
-            return Some(());
+            tag::STR => {
+                let mut rest = values;
+                let text = take_str(&mut rest)?;
+                if D::put_word(text, to) {
+                    return Some(rest);
+                }
+            }
+            tag::U64 | tag::I64 if *tag == tag::U64 || long >> 63 == 0 => {
+                // SAFETY: that is the caller's promise.
+                unsafe { to.integer_within(long) };
+                return Some(behind);
+            }
+            // SAFETY: as above.
+            tag::F64 if unsafe { few_decimals(f64::from_bits(long), D::QUOTED && !hole, to) } => {
+                return Some(behind);
+            }
+            _ => {}
         }
     }
-    let content = take(input)?;
-    to.with(|out| rare::<D>(&content, hole, out));
-    Some(())
+    to.with(|out| rare::<D>(values, hole, out))
 }
 
 #[inline(never)]
-fn rare<D: Dialect>(content: &Value<'_>, hole: bool, out: &mut Vec<u8>) {
+fn rare<'a, D: Dialect>(mut values: &'a [u8], hole: bool, out: &mut Vec<u8>) -> Option<&'a [u8]> {
+    let content = take(&mut values)?;
     if hole {
-        filled(D::QUOTED, content, out);
+        filled(D::QUOTED, &content, out);
     } else {
-        D::value(content, out);
+        D::value(&content, out);
     }
+    Some(values)
 }

@@ -395,6 +395,10 @@ impl Dialect for Json {
         value(content, out);
     }
 
+    fn put_word(_: &str, _: &mut Cursor<'_>) -> bool {
+        false
+    }
+
     fn behind_message(&self, template: &str, out: &mut Vec<u8>) {
         if pieces(template).any(|piece| matches!(piece, Piece::Hole(_))) {
             out.extend_from_slice(b",\"template\":");

@@ -5,7 +5,6 @@
 
 use std::fmt::Write as _;
 
-use super::cursor::Cursor;
 use super::escape::{Escaping, escape};
 use super::number;
 use crate::frame::{Part, Record};
@@ -38,17 +37,9 @@ pub(super) fn filled(quoted: bool, value: &Value<'_>, out: &mut Vec<u8>) {
         Value::Str(text) => escape(quoted, text, out),
         Value::I64(value) => number::integer(value, out),
         Value::U64(value) => number::integer(value, out),
-        Value::F64(number) if few_decimals(number, out) => {}
+        Value::F64(number) if number::put_few_decimals(number, false, out) => {}
         _ => rarer(quoted, value, out),
     }
-}
-
-#[inline(never)]
-fn few_decimals(value: f64, out: &mut Vec<u8>) -> bool {
-    let mut cursor = Cursor::new(out, 32);
-    let few = number::few_decimals(value, false, &mut cursor);
-    cursor.finish();
-    few
 }
 
 #[inline(never)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, FEW_DIGITS, NINE_DIGITS};
 use super::put::put;
 use crate::frame::RecordId;
 use crate::value::Timestamp;
@@ -16,14 +16,18 @@ pub(super) fn integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
     put(itoa::Buffer::new().format(value).as_bytes(), out);
 }
 
+/// [`integer`], of one that has many digits.
+#[cold]
+#[inline(never)]
+pub(super) fn many_digits(value: u64, out: &mut Vec<u8>) {
+    integer(value, out);
+}
+
 /// Appends the shortest digits that read back as this number, with a fraction or an exponent; it
 /// must be finite.
 #[inline]
 pub(super) fn float(value: f64, out: &mut Vec<u8>) {
-    let mut cursor = Cursor::new(out, 32);
-    let few = few_decimals(value, true, &mut cursor);
-    let out = cursor.finish();
-    if !few {
+    if !put_few_decimals(value, true, out) {
         put(zmij::Buffer::new().format_finite(value).as_bytes(), out);
     }
 }
@@ -35,45 +39,109 @@ pub(super) fn float(value: f64, out: &mut Vec<u8>) {
 /// The quotient of two whole numbers is the float next to it. So if `n / 1000` gives back the value,
 /// the digits of `n` read back as it; and as no two decimals of fifteen digits or fewer have the
 /// same float next to them, they are the shortest that do.
+///
+/// # Safety
+/// As for [`Cursor::first_within`], with room for [`FEW_DECIMALS`].
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
-pub(super) fn few_decimals(value: f64, whole: bool, to: &mut Cursor<'_>) -> bool {
+pub(super) unsafe fn few_decimals(value: f64, whole: bool, to: &mut Cursor<'_>) -> bool {
     let size = value.abs();
     // No more, so that `n` is small enough.
     if !(0.0..4_000_000.0).contains(&size) {
         return false;
     }
-    let n = (size * 1000.0 + 0.5) as u32;
+    // SAFETY: it is a number within the bounds of the type, as the size is within those above.
+    let n = unsafe { (size * 1000.0 + 0.5).to_int_unchecked::<i64>() } as u32;
     if (f64::from(n) / 1000.0).to_bits() != size.to_bits() {
         return false;
     }
-    to.first(b"-", usize::from(value.is_sign_negative()));
-    to.integer((n / 1000).into());
-    let [first, second, third, len] = FRACTIONS[n as usize % 1000];
-    if whole || n % 1000 != 0 {
-        to.first(&[b'.', first, second, third], len.into());
+    let thousandths = Three::of(n % 1000);
+    let fraction = whole || !n.is_multiple_of(1000);
+    // SAFETY: that is the caller's promise; so small a number needs no more digits than few.
+    unsafe {
+        to.first_within(b"-", usize::from(value.is_sign_negative()));
+        to.integer_within((n / 1000).into());
+        if fraction {
+            to.first_within(&thousandths.fraction(), thousandths.fraction_len());
+        }
     }
     true
 }
 
-/// The three digits of thousandths, and how many bytes it takes to write them behind a point, zeros
-/// at the end left out but for the first.
-static FRACTIONS: [[u8; 4]; 1000] = {
-    let mut all = [[0; 4]; 1000];
+/// The room for a number with few decimals: sign, digits, point and fraction.
+pub(super) const FEW_DECIMALS: usize = 1 + FEW_DIGITS + 4;
+
+/// [`few_decimals`], appended to a vector.
+pub(super) fn put_few_decimals(value: f64, whole: bool, out: &mut Vec<u8>) -> bool {
+    let mut to = Cursor::new(out, FEW_DECIMALS);
+    // SAFETY: that is the room for it.
+    let few = unsafe { few_decimals(value, whole, &mut to) };
+    to.finish();
+    few
+}
+
+/// A number below a thousand, as its three digits in the lower bytes; in the highest, the lower half
+/// says how many bytes it takes as a fraction behind a point without zeros at the end, but for the
+/// first digit, and the upper half how many digits it has.
+#[derive(Clone, Copy)]
+pub(super) struct Three(u32);
+
+impl Three {
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "a call costs more than the look")]
+    pub(super) fn of(value: u32) -> Three {
+        Three(THREES[value as usize])
+    }
+
+    /// The three digits, and a byte more.
+    #[inline]
+    pub(super) fn digits(self) -> [u8; 4] {
+        self.0.to_le_bytes()
+    }
+
+    /// The digits without zeros before them, and bytes to make it four.
+    #[inline]
+    pub(super) fn number(self) -> [u8; 4] {
+        (self.0 >> (24 - self.number_len() * 8)).to_le_bytes()
+    }
+
+    /// How many digits that are.
+    #[inline]
+    pub(super) fn number_len(self) -> usize {
+        (self.0 >> 28) as usize
+    }
+
+    /// The point and the digits behind it.
+    #[inline]
+    fn fraction(self) -> [u8; 4] {
+        (self.0 << 8 | u32::from(b'.')).to_le_bytes()
+    }
+
+    /// How many bytes of these are worth writing.
+    #[inline]
+    fn fraction_len(self) -> usize {
+        (self.0 >> 24 & 7) as usize
+    }
+}
+
+static THREES: [u32; 1000] = {
+    let mut all = [0; 1000];
     let mut n = 0;
     while n < 1000 {
-        let [first, second, third] = [n / 100, n / 10 % 10, n % 10];
-        let len = match (second, third) {
+        let value = n as u32;
+        let [first, second, third] = [value / 100, value / 10 % 10, value % 10];
+        let fraction = match (second, third) {
             (0, 0) => 2,
             (_, 0) => 3,
             _ => 4,
         };
-        all[n] = [
-            b'0' + first as u8,
-            b'0' + second as u8,
-            b'0' + third as u8,
-            len,
-        ];
+        let number = match (first, second) {
+            (0, 0) => 1,
+            (0, _) => 2,
+            _ => 3,
+        };
+        let digits = first | second << 8 | third << 16 | 0x0030_3030;
+        all[n] = digits | fraction << 24 | number << 28;
         n += 1;
     }
     all
@@ -147,8 +215,12 @@ impl TimeWriter {
     #[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
     pub(super) fn write(&mut self, time: Timestamp, to: &mut Cursor<'_>) {
         let (head, within) = self.parts(time);
-        to.first(head, head.len());
-        to.nine(within);
+        to.ensure(head.len() + NINE_DIGITS);
+        // SAFETY: that is the room for both.
+        unsafe {
+            to.first_within(head, head.len());
+            to.nine_within(within);
+        }
     }
 
     /// What stands before the fraction of the second, and that in nanoseconds.
@@ -217,8 +289,12 @@ impl IdWriter {
         let [high, low] = (id.sequence as u16).to_be_bytes();
         self.text[59..61].copy_from_slice(&HEX[usize::from(high)]);
         self.text[61..63].copy_from_slice(&HEX[usize::from(low)]);
-        to.first(&self.text, self.text.len());
-        to.first(b"}\n", 2);
+        to.ensure(self.text.len() + 2);
+        // SAFETY: that is the room for both.
+        unsafe {
+            to.first_within(&self.text, self.text.len());
+            to.first_within(b"}\n", 2);
+        }
     }
 
     #[cold]

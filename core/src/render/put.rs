@@ -98,9 +98,10 @@ const MANY: usize = 48;
 impl Fragment {
     pub(super) fn new(bytes: &[u8]) -> Self {
         let mut padded = [bytes, &[0; FEW + MANY]].concat();
-        let all = match bytes.len() > FEW + MANY {
-            true => bytes.into(),
-            false => Box::default(),
+        let all = if bytes.len() > FEW + MANY {
+            bytes.into()
+        } else {
+            Box::default()
         };
         padded.truncate(FEW + MANY);
         let (first, second) = padded.split_at(FEW);
@@ -113,16 +114,26 @@ impl Fragment {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends them, and makes room for `more` bytes behind them.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "a call costs as much as the copy")]
-    pub(super) fn put(&self, to: &mut Cursor<'_>) {
-        if self.len <= FEW {
-            to.first(&self.first, self.len);
-        } else if self.len <= FEW + MANY {
-            to.first(&self.first, FEW);
-            to.first(&self.second, self.len - FEW);
-        } else {
-            to.put(&self.all);
+    pub(super) fn put(&self, more: usize, to: &mut Cursor<'_>) {
+        to.ensure(FEW + MANY + more);
+        // SAFETY: there is room for both parts.
+        unsafe {
+            if self.len <= FEW {
+                to.first_within(&self.first, self.len);
+            } else if self.len <= FEW + MANY {
+                to.first_within(&self.first, FEW);
+                to.first_within(&self.second, self.len - FEW);
+            } else {
+                to.put(&self.all);
+                to.ensure(more);
+            }
         }
     }
 }
@@ -145,8 +156,8 @@ mod tests {
             assert_eq!(out[1 + len..], quoted);
             out.clear();
             let mut cursor = Cursor::new(&mut out, 0);
-            Fragment::new(&bytes[..len]).put(&mut cursor);
-            Fragment::new(&bytes[len..]).put(&mut cursor);
+            Fragment::new(&bytes[..len]).put(0, &mut cursor);
+            Fragment::new(&bytes[len..]).put(0, &mut cursor);
             assert_eq!(*cursor.finish(), bytes);
         }
     }

@@ -34,6 +34,9 @@ pub(super) trait Dialect {
     fn key(&self, key: &str, out: &mut Vec<u8>);
     /// Appends a field's value.
     fn value(value: &Value<'_>, out: &mut Vec<u8>);
+    /// Appends a field's value that is a text, where it is one that needs neither quotes nor escapes;
+    /// says whether it was. Texts of a dialect that quotes all of them are never asked for.
+    fn put_word(text: &str, to: &mut Cursor<'_>) -> bool;
     /// Appends what follows the message: the template, where the line has it.
     fn behind_message(&self, template: &str, out: &mut Vec<u8>);
     /// Appends the place in the source, where the line has it.
@@ -149,7 +152,7 @@ impl Site {
     ) {
         match &self.head {
             Some(head) if head.level == record.level() && same(&head.logger, record.logger()) => {
-                head.bytes.put(to);
+                head.bytes.put(0, to);
             }
             _ => to.with(|out| self.new_head(record, dialect, out)),
         }
@@ -280,18 +283,13 @@ fn same(a: &str, b: &str) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    let long = |bytes: [u8; 8]| u64::from_le_bytes(bytes);
-    match [
-        a.first_chunk(),
-        b.first_chunk(),
-        a.last_chunk(),
-        b.last_chunk(),
-    ] {
-        [Some(a_head), Some(b_head), Some(a_last), Some(b_last)] if a.len() <= 16 => {
-            (long(*a_head) ^ long(*b_head)) | (long(*a_last) ^ long(*b_last)) == 0
-        }
-        _ => a == b,
+    if let Some((a_head, b_head)) = a.first_chunk::<8>().zip(b.first_chunk::<8>())
+        && a.len() <= 16
+    {
+        let [a_last, b_last] = [a, b].map(|name| *name.last_chunk::<8>().unwrap_or(&[0; 8]));
+        return *a_head == *b_head && a_last == b_last;
     }
+    a == b
 }
 
 /// The value at this place, from 0.

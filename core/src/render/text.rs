@@ -1,7 +1,7 @@
 //! The text line.
 
 use super::cursor::Cursor;
-use super::escape::escape;
+use super::escape::{escape, put_word};
 use super::json;
 use super::keys::Keys;
 use super::message::filled;
@@ -294,6 +294,12 @@ impl Dialect for Text {
     #[inline]
     fn value(content: &Value<'_>, out: &mut Vec<u8>) {
         value(content, out);
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
+    fn put_word(text: &str, to: &mut Cursor<'_>) -> bool {
+        !text.is_empty() && put_word(text, to)
     }
 
     fn behind_message(&self, _: &str, _: &mut Vec<u8>) {}
