@@ -252,7 +252,8 @@ impl Kind {
             | (Kind::Bool, Cell::Bool(_))
             | (Kind::Time, Cell::Time(_))
             | (Kind::Bytes, Cell::Bytes(_) | Cell::Id(_))
-            | (Kind::Json, Cell::Json(_)) => Ok(cell),
+            | (Kind::Json, Cell::Json(_))
+            | (Kind::Decimal, Cell::Integer(_)) => Ok(cell),
             (Kind::Text(limit), cell) => fit_text(limit, cell, too_long, room),
             (Kind::Integer(least, most), cell) => {
                 let number = match cell {
@@ -270,7 +271,6 @@ impl Kind {
                 }
                 Err("a number out of its range")
             }
-            (Kind::Decimal, Cell::Integer(_)) => Ok(cell),
             (Kind::Decimal, Cell::Float(number)) if number.is_finite() => Ok(cell),
             (Kind::Float, Cell::Integer(number)) => Ok(Cell::Float(number as f64)),
             (Kind::Json, Cell::Integer(number))
