@@ -39,7 +39,10 @@ impl Port {
     }
 
     fn hold(number: u16) -> Option<Port> {
-        let path = std::env::temp_dir().join(format!("rolog-port-{number}"));
+        // Empty files, which stay: one that is deleted could be held twice.
+        let folder = std::env::temp_dir().join("rolog-test-ports");
+        std::fs::create_dir_all(&folder).ok()?;
+        let path = folder.join(number.to_string());
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
