@@ -191,12 +191,10 @@ impl Shared {
             Err(trouble) => return trouble.outcome(),
         };
         let open = slot.insert(open);
-        let view = batch.view();
-        let records: Vec<_> = view.records().collect();
         let mut batch = writer::Batch {
             shared: self,
             open,
-            records: &records,
+            records: &batch.view(),
             attempt,
         };
         match batch.write() {

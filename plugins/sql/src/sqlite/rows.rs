@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::mpsc;
 use std::thread;
 
-use rolog_core::frame::Record;
+use rolog_core::frame::{self, Record};
 use rolog_plugin::prelude::*;
 use rusqlite::types::ValueRef;
 
@@ -89,15 +89,15 @@ impl Rows {
 }
 
 /// Makes rows of records.
-pub(super) struct Maker<'m, 'r> {
+pub(super) struct Maker<'m> {
     pub(super) wanted: &'m Wanted,
     pub(super) kinds: &'m [Kind],
-    pub(super) records: &'m [Record<'r>],
+    pub(super) records: &'m frame::Batch<'m>,
     /// Rows at a time.
     pub(super) most: usize,
 }
 
-impl<'r> Maker<'_, 'r> {
+impl Maker<'_> {
     /// Makes rows of the records at these places and hands them to `write`, as many at a time as a
     /// statement takes, until there are no more or it fails. Gives the records that do not fit.
     pub(super) fn make(
@@ -162,10 +162,11 @@ impl<'r> Maker<'_, 'r> {
         })
     }
 
-    fn begin<'m>(&'m self, places: Range<usize>) -> Making<'m, 'r> {
+    fn begin(&self, places: Range<usize>) -> Making<'_, impl Iterator<Item = (usize, Record<'_>)>> {
+        let records = self.records.records().enumerate();
         Making {
             maker: self,
-            left: places,
+            left: records.skip(places.start).take(places.len()),
             parts: Parts::of(self.wanted.columns.iter().map(|column| &column.part)),
             room: String::new(),
             clock: time::Writer::new('T'),
@@ -175,24 +176,25 @@ impl<'r> Maker<'_, 'r> {
 }
 
 /// Rows in the making.
-struct Making<'m, 'r> {
-    maker: &'m Maker<'m, 'r>,
-    left: Range<usize>,
+struct Making<'m, I> {
+    maker: &'m Maker<'m>,
+    /// Records are read as their rows are made, so that the first row need not wait for the last record.
+    left: I,
     parts: Parts,
     room: String,
     clock: time::Writer,
     rejected: Vec<Rejection>,
 }
 
-impl Making<'_, '_> {
+impl<'r, I: Iterator<Item = (usize, Record<'r>)>> Making<'_, I> {
     /// Makes as many rows as a statement takes, or as are left; says whether there are any.
     fn fill(&mut self, rows: &mut Rows) -> bool {
         rows.clear();
         while rows.count < self.maker.most {
-            let Some(place) = self.left.next() else {
+            let Some((place, record)) = self.left.next() else {
                 break;
             };
-            match self.row(place, rows) {
+            match self.row(&record, rows) {
                 Ok(()) => rows.count += 1,
                 Err(why) => self.rejected.push(rejection(place as u32, why)),
             }
@@ -200,9 +202,8 @@ impl Making<'_, '_> {
         rows.count > 0
     }
 
-    fn row(&mut self, place: usize, rows: &mut Rows) -> Result<(), Trouble> {
+    fn row(&mut self, record: &Record<'_>, rows: &mut Rows) -> Result<(), Trouble> {
         let Maker { wanted, kinds, .. } = *self.maker;
-        let record = &self.maker.records[place];
         let (values, bytes) = (rows.values.len(), rows.bytes.len());
         for (column, kind) in wanted.columns.iter().zip(kinds) {
             let cell = self.parts.cell(&column.part, record);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use rolog_core::frame::Record;
+use rolog_core::frame;
 use rolog_plugin::prelude::*;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Error, ErrorCode};
@@ -20,14 +20,14 @@ const MOST_PARAMETERS: usize = 32_766;
 /// How often another writer is looked after.
 const LOOK: Duration = Duration::from_millis(2);
 
-pub(super) struct Batch<'b, 'r> {
+pub(super) struct Batch<'b> {
     pub(super) shared: &'b Shared,
     pub(super) open: &'b mut Open,
-    pub(super) records: &'b [Record<'r>],
+    pub(super) records: &'b frame::Batch<'b>,
     pub(super) attempt: &'b Attempt,
 }
 
-impl Batch<'_, '_> {
+impl Batch<'_> {
     /// Writes it, in one transaction; gives the records that were not taken.
     pub(super) fn write(&mut self) -> Result<Vec<Rejection>, Trouble> {
         self.begin()?;
