@@ -6,10 +6,10 @@ use std::time::Duration;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy, Url};
 use rolog_plugin::prelude::*;
+use rolog_plugin::settings::Secret;
 
 use crate::config::{Config, Version};
 use crate::tls;
-use rolog_plugin::settings::Secret;
 
 /// What is asked of a server on an HTTP/2 connection that is in use, so that one that went away is
 /// noticed before an attempt's deadline.

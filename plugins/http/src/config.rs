@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rolog_plugin::settings::{Secret, Size, Span};
 use serde::Deserialize;
 
 use crate::format::{elasticsearch, envelope, loki, otlp};
-use rolog_plugin::settings::{Secret, Size, Span};
 
 /// The settings of an HTTP target.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -5,9 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use rolog_plugin::settings::Span;
+use serde::Deserialize;
 
 /// The settings of an SQL target.
 #[derive(Clone, Deserialize)]
