@@ -178,9 +178,9 @@ impl<'o> Cursor<'o> {
                 let three = Three::of(value as u32);
                 self.first_within(&three.number(), three.number_len());
             } else if value < 1_000_000 {
-                let [high, low] = [value as u32 / 1000, value as u32 % 1000].map(Three::of);
+                let high = Three::of(value as u32 / 1000);
                 self.first_within(&high.number(), high.number_len());
-                self.first_within(&low.digits(), 3);
+                self.first_within(&Three::of(value as u32 % 1000).digits(), 3);
             } else if value < 100_000_000 {
                 let (digits, len) = few_digits(value as u32);
                 self.first_within(&digits, len);

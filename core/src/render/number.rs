@@ -287,13 +287,16 @@ impl IdWriter {
             self.set(id);
         }
         let [high, low] = (id.sequence as u16).to_be_bytes();
-        self.text[59..61].copy_from_slice(&HEX[usize::from(high)]);
-        self.text[61..63].copy_from_slice(&HEX[usize::from(low)]);
-        to.ensure(self.text.len() + 2);
+        // Not put into the text first: to read what was written in smaller parts a moment ago costs
+        // more than all the rest.
+        let [first, second] = HEX[usize::from(high)];
+        let [third, fourth] = HEX[usize::from(low)];
+        let last = [first, second, third, fourth, b'"', b'}', b'\n', 0];
+        to.ensure(self.text.len() + last.len());
         // SAFETY: that is the room for both.
         unsafe {
-            to.first_within(&self.text, self.text.len());
-            to.first_within(b"}\n", 2);
+            to.first_within(&self.text, self.text.len() - 5);
+            to.first_within(&last, last.len() - 1);
         }
     }
 
