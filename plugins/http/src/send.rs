@@ -66,6 +66,11 @@ impl Sender {
         let mut tries = 0;
         loop {
             tries += 1;
+            // The runtime looks at what its sockets have to tell. By then the end of a kept connection
+            // that the server has closed is known to it, and the request goes out on another as if
+            // nothing had happened. Without that it is found out when the body has been taken, and
+            // nobody can tell any more whether the server had it.
+            tokio::task::yield_now().await;
             let upload = Upload::new(request.body.clone(), begun.clone());
             let sending = self
                 .client

@@ -1,24 +1,17 @@
 //! A body that knows whether any of it may have left.
-//!
-//! It also holds back for one turn of the runtime: by then the end of a kept connection that the
-//! server has closed is known, and the request can go out on another as if nothing had happened.
-//! Without that it is found out when the body has been taken, and nobody can tell any more whether
-//! the server had it.
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::task::JoinHandle;
 
 /// The body of a request.
 pub(crate) struct Upload {
     bytes: Option<Bytes>,
-    turn: Option<JoinHandle<()>>,
     begun: Begun,
 }
 
@@ -74,7 +67,6 @@ impl Upload {
     pub(crate) fn new(bytes: Bytes, begun: Begun) -> Self {
         Upload {
             bytes: Some(bytes),
-            turn: None,
             begun,
         }
     }
@@ -86,16 +78,8 @@ impl Body for Upload {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Revoked>>> {
-        if !self.begun.get() {
-            // A task of its own: the connection may ask several times within one turn.
-            let turn = self
-                .turn
-                .get_or_insert_with(|| tokio::spawn(tokio::task::yield_now()));
-            // It neither fails nor is aborted, and if the runtime ends there is no request.
-            let _ = ready!(Pin::new(turn).poll(cx));
-        }
         if !self.begun.take() {
             return Poll::Ready(Some(Err(Revoked)));
         }

@@ -141,7 +141,17 @@ async fn of_an_endless_answer_little_is_read() {
 
 #[tokio::test]
 async fn a_kept_connection_that_the_server_has_closed_is_not_a_failure() {
-    // Each answer says that the connection is kept, and then it is not.
+    closed_behind_each_answer().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_is_it_one_on_a_thread_beside_others() {
+    // As the host's calls are.
+    tokio::spawn(closed_behind_each_answer()).await.unwrap();
+}
+
+/// Each answer says that the connection is kept, and then it is not.
+async fn closed_behind_each_answer() {
     let server = Server::start(|_, _| {
         let Reply::Bytes(bytes) = answer(200, &[], "") else {
             unreachable!("an answer is bytes")
