@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use rolog_core::frame::{Record, RecordId};
 use rolog_plugin::prelude::*;
 
 use crate::compress::Compressor;
 use crate::config::Config;
 use crate::format::{self, Format, Written};
-use crate::key::key;
+use crate::key::Ids;
 use crate::route::{Route, Routes};
 use crate::shelf::Shelf;
 
@@ -39,7 +38,7 @@ struct Desk {
     written: Written,
     /// Where in the batch what is written comes from, in order.
     positions: Vec<u32>,
-    ids: Vec<RecordId>,
+    ids: Ids,
 }
 
 /// A batch as requests.
@@ -104,7 +103,7 @@ impl Packer {
             compressor: Compressor::new(&self.config),
             written: Written::default(),
             positions: Vec::new(),
-            ids: Vec::new(),
+            ids: Ids::default(),
         });
         let packed = self.pack_at(&mut desk, batch, which);
         self.desks().push(desk);
@@ -147,10 +146,10 @@ impl Packer {
                     content_type: desk.writer.content_type().to_owned(),
                     body,
                     plain,
-                    key: key(records.iter().map(|index| desk.ids[*index as usize])),
+                    key: desk.ids.key(&records),
                     records: records
-                        .iter()
-                        .map(|index| desk.positions[*index as usize])
+                        .into_iter()
+                        .map(|index| desk.positions[index as usize])
                         .collect(),
                 }),
                 Err(message) => packed
@@ -195,14 +194,15 @@ impl Packer {
     ) {
         let view = batch.view();
         let written = &mut desk.written;
-        written.clear();
-        desk.positions.clear();
+        written.bytes.clear();
         desk.ids.clear();
         if written.bytes.capacity() == 0 {
             written.bytes = self.bodies.take();
         }
         written.bytes.reserve(2 * batch.bytes().len());
         desk.writer.begin(&mut written.bytes);
+        written.begin();
+        let apart = self.routes.fixed().is_none();
         let mut wanted = which.map(|which| which.iter().copied().peekable());
         for (position, record) in (0u32..).zip(view.records()) {
             if let Some(wanted) = &mut wanted
@@ -210,20 +210,25 @@ impl Packer {
             {
                 continue;
             }
-            let start = written.bytes.len();
-            let placed = self.place(&record, groups).and_then(|group| {
+            let group = if apart {
+                self.routes.key(&record).map(|key| Some(groups.of(key)))
+            } else {
+                Ok(None)
+            };
+            let placed = group.and_then(|group| {
                 let stream = desk.writer.record(&record, &mut written.bytes)?;
                 Ok((group, stream))
             });
             match placed {
                 Ok((group, stream)) => {
-                    groups.list[group].records.push(desk.positions.len() as u32);
-                    desk.positions.push(position);
+                    if let Some(group) = group {
+                        groups.list[group].records.push(written.len());
+                    }
                     desk.ids.push(record.id());
-                    written.end(start, stream);
+                    written.end(stream);
                 }
                 Err(message) => {
-                    written.bytes.truncate(start);
+                    written.undo();
                     rejected.push(Rejection {
                         index: position,
                         class: Class::Invalid,
@@ -232,16 +237,19 @@ impl Packer {
                 }
             }
         }
-    }
-
-    /// The group of a record, by its place.
-    fn place(&self, record: &Record<'_>, groups: &mut Groups) -> Result<usize, String> {
-        let key = match self.routes.fixed() {
-            Some(_) if !groups.list.is_empty() => return Ok(0),
-            Some(_) => Vec::new(),
-            None => self.routes.key(record)?,
-        };
-        Ok(groups.of(key))
+        if !apart {
+            let all = groups.of(Vec::new());
+            groups.list[all].records.extend(0..written.len());
+        }
+        desk.positions.clear();
+        match which {
+            Some(which) => desk.positions.extend_from_slice(which),
+            None => desk.positions.extend(0..view.len() as u32),
+        }
+        if !rejected.is_empty() {
+            let mut out = rejected.iter().map(|one| one.index).peekable();
+            desk.positions.retain(|at| out.next_if_eq(at).is_none());
+        }
     }
 
     /// What each request holds, of what is written.

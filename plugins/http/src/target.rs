@@ -20,8 +20,10 @@ use crate::status::{Meaning, Meanings};
 use crate::upload::Begun;
 use crate::work::Work;
 
-/// Batches above this are written and compressed where it does not keep others waiting.
+/// Batches above this many bytes are compressed where it does not keep others waiting,
 const LARGE: usize = 32 << 10;
+/// and written there above this many, which takes about as long.
+const VERY_LARGE: usize = 1 << 20;
 /// Enough records for bodies of about a megabyte.
 const PREFERRED_BATCH: usize = 5000;
 
@@ -190,7 +192,11 @@ impl Http {
     }
 
     async fn pack(&self, batch: &Batch, which: Option<Vec<u32>>) -> Result<Packed, Failure> {
-        if batch.bytes().len() <= LARGE {
+        let large = match self.packer.encoding() {
+            Some(_) => LARGE,
+            None => VERY_LARGE,
+        };
+        if batch.bytes().len() <= large {
             return self.packer.pack(batch, which.as_deref());
         }
         let (packer, batch) = (Arc::clone(&self.packer), batch.clone());

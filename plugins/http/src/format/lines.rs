@@ -9,6 +9,8 @@ use super::{Format, Stream, Written};
 pub(crate) struct Lines {
     content_type: &'static str,
     renderer: JsonLine,
+    /// Behind each record, as the frame has it.
+    behind: u8,
     frame: Frame,
 }
 
@@ -22,25 +24,27 @@ pub(super) struct Frame {
 
 impl Lines {
     pub(super) fn ndjson(source: bool) -> Self {
-        Lines {
-            content_type: "application/x-ndjson",
-            renderer: JsonLine::new().with_source(source),
-            frame: Frame {
-                open: Vec::new(),
-                between: b"\n".to_vec(),
-                close: b"\n".to_vec(),
-            },
-        }
+        Lines::new("application/x-ndjson", source, [b"", b"\n"], b'\n')
     }
 
     pub(super) fn json(source: bool) -> Self {
+        Lines::new("application/json", source, [b"[", b"]"], b',')
+    }
+
+    fn new(
+        content_type: &'static str,
+        source: bool,
+        [open, close]: [&[u8]; 2],
+        behind: u8,
+    ) -> Self {
         Lines {
-            content_type: "application/json",
+            content_type,
             renderer: JsonLine::new().with_source(source),
+            behind,
             frame: Frame {
-                open: b"[".to_vec(),
-                between: b",".to_vec(),
-                close: b"]".to_vec(),
+                open: open.to_vec(),
+                between: vec![behind],
+                close: close.to_vec(),
             },
         }
     }
@@ -57,9 +61,10 @@ impl Format for Lines {
 
     fn record(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<Stream, String> {
         self.renderer.line(record, out);
-        // The line feed is the frame's matter.
-        out.pop();
-        out.extend_from_slice(&self.frame.between);
+        // In place of the line feed.
+        if let Some(last) = out.last_mut() {
+            *last = self.behind;
+        }
         Ok(0)
     }
 

@@ -59,23 +59,39 @@ pub(crate) type Stream = u32;
 #[derive(Debug, Default)]
 pub(crate) struct Written {
     pub bytes: Vec<u8>,
-    /// Where each begins and ends, and its stream.
-    parts: Vec<(usize, usize, Stream)>,
+    /// Where the first begins.
+    start: usize,
+    /// Where each ends, and its stream.
+    parts: Vec<(usize, Stream)>,
     /// How many streams there are.
     streams: Stream,
 }
 
 impl Written {
-    pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
+    /// Forgets the records; the next begins behind what the bytes hold.
+    pub(crate) fn begin(&mut self) {
+        self.start = self.bytes.len();
         self.parts.clear();
         self.streams = 0;
     }
 
-    /// A record of this stream has been written from `start` on.
-    pub(crate) fn end(&mut self, start: usize, stream: Stream) {
-        self.parts.push((start, self.bytes.len(), stream));
+    /// A record of this stream has been written.
+    #[inline]
+    pub(crate) fn end(&mut self, stream: Stream) {
+        self.parts.push((self.bytes.len(), stream));
         self.streams = self.streams.max(stream + 1);
+    }
+
+    /// Forgets what was written since the last record.
+    pub(crate) fn undo(&mut self) {
+        let end = self.parts.last().map_or(self.start, |(end, _)| *end);
+        self.bytes.truncate(end);
+    }
+
+    /// How many records there are.
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        self.parts.len() as u32
     }
 
     pub(crate) fn streams(&self) -> impl Iterator<Item = Stream> + use<> {
@@ -83,12 +99,15 @@ impl Written {
     }
 
     pub(crate) fn get(&self, index: u32) -> &[u8] {
-        let (start, end, _) = self.parts[index as usize];
-        &self.bytes[start..end]
+        let start = match index.checked_sub(1) {
+            Some(before) => self.parts[before as usize].0,
+            None => self.start,
+        };
+        &self.bytes[start..self.parts[index as usize].0]
     }
 
     pub(crate) fn stream(&self, index: u32) -> Stream {
-        self.parts[index as usize].2
+        self.parts[index as usize].1
     }
 
     /// These records by stream, the streams in the order of their first record, and within a stream

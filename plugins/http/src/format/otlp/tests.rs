@@ -83,10 +83,10 @@ fn body(encoding: Encoding) -> Vec<u8> {
     let bytes = every_kind();
     let mut written = Written::default();
     writer.begin(&mut written.bytes);
+    written.begin();
     for record in Batch::parse(&bytes).unwrap().records() {
-        let start = written.bytes.len();
         let stream = writer.record(&record, &mut written.bytes).unwrap();
-        written.end(start, stream);
+        written.end(stream);
     }
     let (mut body, all) = (Vec::new(), Batch::parse(&bytes).unwrap().len() as u32);
     writer.body(&written, &(0..all).collect::<Vec<_>>(), &mut body);
