@@ -115,6 +115,25 @@ impl<'o> Cursor<'o> {
         }
     }
 
+    /// Writes over bytes that are there, such as a length that was not known before.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the place is to stay in its register")]
+    pub(super) fn set<const N: usize>(&mut self, at: usize, bytes: [u8; N]) {
+        assert!(at <= self.len() && N <= self.len() - at, "they are there");
+        // SAFETY: so many bytes from there on have been written.
+        unsafe {
+            let to = self.out.as_mut_ptr().add(at);
+            to.cast::<[u8; N]>().write_unaligned(bytes);
+        }
+    }
+
+    /// Appends a text, or other bytes of which there are mostly few.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the place is to stay in its register")]
+    pub(super) fn put_few(&mut self, bytes: &[u8]) {
+        self.put_unless(bytes, false, |_| 0);
+    }
+
     /// Appends bytes between two others, and a look at each sixteen of them on the way: where `odd`
     /// finds something, nothing is appended, and that is the answer. `odd` is also asked about
     /// the letter x, and about some bytes twice.
@@ -354,6 +373,25 @@ mod tests {
         }
         for len in 0..=16 {
             assert_eq!(written(|to| to.first(b"0123456789abcdef", len)).len(), len);
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_written_over_and_nothing_else() {
+        let all = written(|to| {
+            to.put_few(b"0123456789");
+            to.set(1, *b"ab");
+            to.set(9, *b"cd");
+        });
+        assert_eq!(all, b"ab234567cd");
+        for at in [0, 10, usize::MAX] {
+            let beyond = std::panic::catch_unwind(|| {
+                written(|to| {
+                    to.put_few(b"01234567");
+                    to.set(at, *b"0123456789");
+                })
+            });
+            assert!(beyond.is_err(), "{at}");
         }
     }
 

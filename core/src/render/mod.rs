@@ -49,7 +49,8 @@
 //! | a kind that this version does not know | a string, `unknown:` tag `:` payload, in hexadecimal and Base64 |
 //!
 //! [`ShapedJson`] writes JSON lines that others expect: with names of one's own, of the Elastic Common
-//! Schema, or as OpenTelemetry's `LogsData`. [`LogfmtLine`] writes the parts of this table as pairs.
+//! Schema, or as OpenTelemetry's `LogsData`, whose records [`otlp`] writes for those who send them, too.
+//! [`LogfmtLine`] writes the parts of this table as pairs.
 //!
 //! # The text line
 //!
@@ -68,7 +69,7 @@ mod keys;
 mod logfmt;
 mod message;
 mod number;
-mod otlp;
+pub mod otlp;
 mod pattern;
 mod put;
 mod shape;
@@ -80,6 +81,7 @@ mod time;
 
 pub use json::JsonLine;
 pub use logfmt::LogfmtLine;
+pub use otlp::{OtlpJson, OtlpProto};
 pub use pattern::PatternLine;
 pub use shape::{Names, Shape, ShapedJson};
 pub use text::TextLine;

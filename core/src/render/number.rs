@@ -259,23 +259,63 @@ impl TimeWriter {
     }
 }
 
-/// Writes the end of a JSON line, which is the record's id, and keeps what all but one in 65,536 have
-/// in common with the one before.
+/// A text that ends with a record's id, of which is kept what all but one in 65,536 have in common with
+/// the one before: all but the last four digits. They begin at `AT`, and 45 of them end at `N`.
 #[derive(Debug)]
-pub(super) struct IdWriter {
+pub(super) struct KeptId<const AT: usize, const N: usize> {
     epoch: u128,
     /// The sequence without its low 16 bits.
     high: u64,
-    text: [u8; 64],
+    text: [u8; N],
 }
+
+impl<const AT: usize, const N: usize> KeptId<AT, N> {
+    /// The text with any bytes in place of the digits.
+    pub(super) fn new(text: [u8; N]) -> Self {
+        const { assert!(AT + 45 == N, "32 digits, a dash, and 12 digits") };
+        let mut kept = KeptId {
+            epoch: 0,
+            high: 0,
+            text,
+        };
+        kept.set(RecordId {
+            epoch: 0,
+            sequence: 0,
+        });
+        kept
+    }
+
+    /// The text up to the last four digits of what the `Display` of the id writes, and those. They are
+    /// not put into the text: to read what was written in smaller parts a moment ago costs more than
+    /// all the rest.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "it is to be written into its place")]
+    pub(super) fn of(&mut self, id: RecordId) -> (&[u8; N], [u8; 4]) {
+        if id.epoch != self.epoch || id.sequence >> 16 != self.high {
+            self.set(id);
+        }
+        let [high, low] = (id.sequence as u16).to_be_bytes();
+        let [first, second] = HEX[usize::from(high)];
+        let [third, fourth] = HEX[usize::from(low)];
+        (&self.text, [first, second, third, fourth])
+    }
+
+    #[cold]
+    fn set(&mut self, id: RecordId) {
+        self.epoch = id.epoch;
+        self.high = id.sequence >> 16;
+        self.text[AT..].copy_from_slice(&id.digits()[..45]);
+    }
+}
+
+/// Writes the end of a JSON line, which is the record's id.
+#[derive(Debug)]
+pub(super) struct IdWriter(KeptId<14, 59>);
 
 impl IdWriter {
     pub(super) fn new() -> Self {
-        IdWriter {
-            epoch: 0,
-            high: 0,
-            text: *b",\"record_id\":\"00000000000000000000000000000000-0000000000000000\"",
-        }
+        let text = b",\"record_id\":\"................................-............";
+        IdWriter(KeptId::new(*text))
     }
 
     /// Appends what the `Display` of the id writes, in quotes, its key before it and the end of the
@@ -283,29 +323,14 @@ impl IdWriter {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the cursor is to stay in registers")]
     pub(super) fn end(&mut self, id: RecordId, to: &mut Cursor<'_>) {
-        if id.epoch != self.epoch || id.sequence >> 16 != self.high {
-            self.set(id);
-        }
-        let [high, low] = (id.sequence as u16).to_be_bytes();
-        // Not put into the text first: to read what was written in smaller parts a moment ago costs
-        // more than all the rest.
-        let [first, second] = HEX[usize::from(high)];
-        let [third, fourth] = HEX[usize::from(low)];
+        let (text, [first, second, third, fourth]) = self.0.of(id);
         let last = [first, second, third, fourth, b'"', b'}', b'\n', 0];
-        to.ensure(self.text.len() + last.len());
+        to.ensure(text.len() + last.len());
         // SAFETY: that is the room for both.
         unsafe {
-            to.first_within(&self.text, self.text.len() - 5);
+            to.first_within(text, text.len());
             to.first_within(&last, last.len() - 1);
         }
-    }
-
-    #[cold]
-    fn set(&mut self, id: RecordId) {
-        self.epoch = id.epoch;
-        self.high = id.sequence >> 16;
-        self.text[14..46].copy_from_slice(&hex::<16, 32>(id.epoch.to_be_bytes()));
-        self.text[47..63].copy_from_slice(&hex::<8, 16>(id.sequence.to_be_bytes()));
     }
 }
 

@@ -6,7 +6,7 @@ use super::json;
 use super::keys::Keys;
 use super::message::message;
 use super::number;
-use super::otlp;
+use super::otlp::OtlpJson;
 use super::time::{TimeFormat, Times};
 use crate::frame::{Origin, Record};
 use crate::template::{Piece, pieces};
@@ -166,7 +166,7 @@ impl ShapedJson {
         match &self.shape {
             Shape::Named(names) => named(names, source, &mut self.times, record, &mut object),
             Shape::Ecs => ecs(source, &mut self.times, record, &mut object),
-            Shape::OpenTelemetry(resource) => otlp::line(resource, source, record, out),
+            Shape::OpenTelemetry(resource) => logs_data(resource, source, record, out),
         }
         out.extend_from_slice(b"}\n");
     }
@@ -337,6 +337,18 @@ fn origin(record: &Record<'_>, name: &str, object: &mut Object<'_>) {
         number::integer(origin.attempts, inner.key("attempts"));
     }
     out.push(b'}');
+}
+
+/// Appends all of a `LogsData` but the outermost braces.
+fn logs_data(resource: &[(String, String)], source: bool, record: &Record<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\"resourceLogs\":[{\"resource\":{\"attributes\":");
+    let attributes = resource.iter().map(|(name, text)| (&**name, &**text));
+    OtlpJson::attributes(attributes, out);
+    out.extend_from_slice(b"},\"scopeLogs\":[{\"scope\":{\"name\":");
+    string(record.logger(), out);
+    out.extend_from_slice(b"},\"logRecords\":[");
+    OtlpJson::new().with_source(source).log_record(record, out);
+    out.extend_from_slice(b"]}]}]");
 }
 
 /// The version of the schema whose fields are used.

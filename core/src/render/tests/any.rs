@@ -23,6 +23,9 @@ pub(super) fn any_value() -> impl Strategy<Value = OwnedValue> {
         any::<Vec<u8>>().prop_map(OwnedValue::Bytes),
         any::<i64>().prop_map(|n| OwnedValue::Timestamp(Timestamp::from_nanos(n))),
         any::<Duration>().prop_map(OwnedValue::Duration),
+        any::<bool>().prop_map(OwnedValue::Bool),
+        (any::<u64>(), 0..64_u32).prop_map(|(n, by)| OwnedValue::U64(n >> by)),
+        (any::<u128>(), 0..128_u32).prop_map(|(n, by)| OwnedValue::U128(n >> by)),
     ];
     leaf.prop_recursive(4, 20, 4, |inner| {
         prop_oneof![

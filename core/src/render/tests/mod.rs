@@ -1,6 +1,8 @@
 //! Records are drafted here, made into frames, and rendered; each file looks at one side of the lines.
 
 mod any;
+mod otlp;
+mod protobuf;
 mod shapes;
 mod table;
 mod text;

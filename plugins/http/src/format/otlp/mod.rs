@@ -1,18 +1,12 @@
 //! `OpenTelemetry` logs over HTTP, as protobuf or JSON: `POST /v1/logs`.
 //!
-//! A record becomes a `LogRecord`, its logger the scope. Its data are attributes under their own
-//! keys; what else it has goes by the names of the semantic conventions: `log.record.uid` is its id,
-//! `exception.*` its error, and where asked for `code.*` and `thread.*` where it was logged. Fields
-//! `trace_id` and `span_id` that are such ids, in hexadecimal, become those of the `LogRecord`.
+//! A record becomes a `LogRecord`, as [`rolog_core::render::otlp`] has it, and its logger the scope.
 
-mod attributes;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod encodings;
 mod json;
 mod proto;
-mod shapes;
-mod wire;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -33,6 +27,12 @@ pub struct Settings {
     pub encoding: Encoding,
     /// The attributes of the resource, such as `service.name`.
     pub resource: BTreeMap<String, String>,
+}
+
+impl Settings {
+    fn resource(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.resource.iter().map(|(name, text)| (&**name, &**text))
+    }
 }
 
 /// How requests are written.
@@ -88,12 +88,6 @@ impl Scopes {
         self.places.insert(name.to_owned(), place);
         place
     }
-}
-
-/// The times of a record, in nanoseconds: when it was logged, and when it was read.
-fn times(record: &Record<'_>) -> [u64; 2] {
-    let time = record.time();
-    [time, record.observed().unwrap_or(time)].map(|time| time.nanos().max(0) as u64)
 }
 
 /// Reads a partial success. It says how many records were refused and not which, and that none of

@@ -1,4 +1,6 @@
 //! Protobuf's wire format: what of it the messages of OTLP's logs need.
+//!
+//! Writing appends and never fails. Reading takes any bytes.
 
 /// Appends a number, seven bits a byte, the lowest first.
 pub(super) fn varint(mut value: u64, out: &mut Vec<u8>) {
@@ -27,25 +29,25 @@ pub(super) fn fixed64(field: u8, value: u64, out: &mut Vec<u8>) {
 }
 
 /// Appends bytes under a field.
-pub(super) fn bytes(field: u8, value: &[u8], out: &mut Vec<u8>) {
+pub fn bytes(field: u8, value: &[u8], out: &mut Vec<u8>) {
     head(field, value.len(), out);
     out.extend_from_slice(value);
 }
 
 /// Appends what stands before so many bytes under a field.
-pub(super) fn head(field: u8, len: usize, out: &mut Vec<u8>) {
+pub fn head(field: u8, len: usize, out: &mut Vec<u8>) {
     out.push(field << 3 | 2);
     varint(len as u64, out);
 }
 
 /// How many bytes a field of this length is with its head.
-pub(super) fn field_len(len: usize) -> usize {
+pub fn field_len(len: usize) -> usize {
     1 + varint_len(len as u64) + len
 }
 
 /// Appends a message under a field. Most are shorter than 128 bytes, so room for such a length is
 /// left, and more is made for the others.
-pub(super) fn message(field: u8, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+pub fn message(field: u8, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     sized::<1>(field, out, write);
 }
 
@@ -61,11 +63,16 @@ fn sized<const ROOM: usize>(field: u8, out: &mut Vec<u8>, write: impl FnOnce(&mu
     let at = out.len();
     out.extend_from_slice(&[0; ROOM]);
     write(out);
-    let len = out.len() - at - ROOM;
+    close(at, ROOM, out);
+}
+
+/// Puts the length of what follows a room of so many bytes in place of it.
+pub(super) fn close(at: usize, room: usize, out: &mut Vec<u8>) {
+    let len = out.len() - at - room;
     let wanted = varint_len(len as u64);
-    if wanted != ROOM {
-        out.resize(at + len + wanted.max(ROOM), 0);
-        out.copy_within(at + ROOM..at + ROOM + len, at + wanted);
+    if wanted != room {
+        out.resize(at + len + wanted.max(room), 0);
+        out.copy_within(at + room..at + room + len, at + wanted);
         out.truncate(at + wanted + len);
     }
     let (last, more) = out[at..at + wanted].split_last_mut().expect("at least one");
@@ -79,14 +86,17 @@ fn sized<const ROOM: usize>(field: u8, out: &mut Vec<u8>, write: impl FnOnce(&mu
 
 /// What a field holds.
 #[derive(Debug, PartialEq)]
-pub(super) enum Held<'a> {
+pub enum Held<'a> {
+    /// A number of variable length.
     Number(u64),
+    /// A text, bytes, or another message.
     Bytes(&'a [u8]),
+    /// Eight bytes, or four.
     Fixed(u64),
 }
 
 /// The fields of a message, in order; `None` for bytes that are no message.
-pub(super) fn fields(mut rest: &[u8]) -> Option<Vec<(u64, Held<'_>)>> {
+pub fn fields(mut rest: &[u8]) -> Option<Vec<(u64, Held<'_>)>> {
     let mut fields = Vec::new();
     while !rest.is_empty() {
         let key = take_varint(&mut rest)?;
