@@ -241,12 +241,10 @@ impl Field {
                         return Some(behind);
                     }
                 }
-                tag::F64 => {
-                    if self.begin(9, to) {
-                        to.first(&[4 << 3 | 1], 1);
-                        to.first(word, 8);
-                        return Some(behind);
-                    }
+                tag::F64 if self.begin(9, to) => {
+                    to.first(&[4 << 3 | 1], 1);
+                    to.first(word, 8);
+                    return Some(behind);
                 }
                 _ => {}
             }

@@ -53,7 +53,7 @@ fn bodies(encoding: &str, batch: &[u8], which: &[u32]) -> (Vec<u8>, Option<Vec<u
 }
 
 /// What is in the fields of this number of a message.
-fn held<'a>(number: u64, message: &'a [u8]) -> Vec<&'a [u8]> {
+fn held(number: u64, message: &[u8]) -> Vec<&[u8]> {
     let bytes = |(field, held)| match held {
         Held::Bytes(bytes) if field == number => Some(bytes),
         _ => None,
