@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use rolog_core::delivery::Outcome;
 use rolog_core::frame::Batch;
 use rolog_core::intake::{Consumer, Intake, IntakeConfig};
-use rolog_core::render::JsonLine;
+use rolog_core::render::{JsonLine, OtlpProto};
 use rolog_core::{Level, LogTarget, Logger, LoggerFactory, info};
 use rolog_host::Host;
 use rolog_host::config::{self, Env};
@@ -32,7 +32,7 @@ const BURST: u64 = 100;
 mod counted {
     use super::{Bare, Logger, TEXT, black_box, info};
     use rolog_core::frame::Batch;
-    use rolog_core::render::JsonLine;
+    use rolog_core::render::{JsonLine, OtlpProto};
 
     /// A loop that does nothing.
     #[inline(never)]
@@ -86,6 +86,14 @@ mod counted {
             json.line(&record, out);
         }
     }
+
+    /// A batch as OpenTelemetry's records in protobuf.
+    #[inline(never)]
+    pub fn otlp(otlp: &mut OtlpProto, batch: &Batch<'_>, out: &mut Vec<u8>) {
+        for record in batch.records() {
+            otlp.log_record(&record, out);
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -111,10 +119,13 @@ fn main() -> ExitCode {
         }
         "pump" => pump(times),
         "render" => render(times),
+        "otlp" => otlp(times),
         "file" => file(times),
         "times" => ratio(),
         other => {
-            eprintln!("no part `{other}`: empty, call, disabled, bare, pump, render, file, times");
+            eprintln!(
+                "no part `{other}`: empty, call, disabled, bare, pump, render, otlp, file, times"
+            );
             return ExitCode::FAILURE;
         }
     }
@@ -274,7 +285,8 @@ impl LogTarget for Keep {
     }
 }
 
-fn render(times: u64) {
+/// A batch of a thousand calls.
+fn batch() -> Vec<u8> {
     let keep = Keep::default();
     let spec = config::parse(
         "{ version: 1, targets: { app: { plugin: in-process, flush: { max_size: 1000 } } }, \
@@ -287,7 +299,11 @@ fn render(times: u64) {
     let builder = Host::builder().pipeline(spec).target("app", keep.clone());
     let host = builder.start().unwrap_or_else(|error| panic!("{error}"));
     through(&host, 1000);
-    let bytes = keep.0.lock().expect("nobody panics").clone();
+    keep.0.lock().expect("nobody panics").clone()
+}
+
+fn render(times: u64) {
+    let bytes = batch();
     let batch = Batch::parse(&bytes).expect("a builder wrote it");
     assert_eq!(batch.len(), 1000);
     let (mut json, mut out) = (JsonLine::new(), Vec::new());
@@ -296,4 +312,17 @@ fn render(times: u64) {
         counted::render(&mut json, &batch, &mut out);
     }
     assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1000);
+}
+
+fn otlp(times: u64) {
+    let bytes = batch();
+    let batch = Batch::parse(&bytes).expect("a builder wrote it");
+    assert_eq!(batch.len(), 1000);
+    let (mut otlp, mut out) = (OtlpProto::new(), Vec::new());
+    for _ in 0..times / 1000 {
+        out.clear();
+        counted::otlp(&mut otlp, &batch, &mut out);
+    }
+    let ids = out.windows(14).filter(|part| *part == b"log.record.uid");
+    assert_eq!(ids.count(), 1000);
 }

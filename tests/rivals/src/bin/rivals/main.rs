@@ -281,7 +281,8 @@ fn worker(name: &str, scenario: &str, threads: usize, folder: &Path) {
     };
     match scenario {
         "burst" => {
-            let each = on_threads(&|call, _| bursts(call, BURSTS, BURST, Duration::from_millis(40)));
+            let each =
+                on_threads(&|call, _| bursts(call, BURSTS, BURST, Duration::from_millis(40)));
             end();
             percentiles(&each);
         }
