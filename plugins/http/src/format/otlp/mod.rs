@@ -60,30 +60,34 @@ struct Scopes {
     names: Vec<String>,
     places: HashMap<String, Stream>,
     last: Stream,
+    /// Where the name of the last one stands, and how long it is: within a batch, what stands in one
+    /// place is one name.
+    last_at: (usize, usize),
 }
 
 impl Scopes {
     fn clear(&mut self) {
         self.names.clear();
         self.places.clear();
+        self.last_at = (0, 0);
     }
 
     fn of(&mut self, record: &Record<'_>) -> Stream {
         let name = record.logger();
+        let at = (name.as_ptr().addr(), name.len());
         // Most often it is the one before.
-        if self
-            .names
-            .get(self.last as usize)
-            .is_some_and(|last| last == name)
-        {
-            return self.last;
+        if at != self.last_at {
+            self.last = self.find(name);
+            self.last_at = at;
         }
+        self.last
+    }
+
+    fn find(&mut self, name: &str) -> Stream {
         if let Some(place) = self.places.get(name) {
-            self.last = *place;
             return *place;
         }
         let place = self.names.len() as Stream;
-        self.last = place;
         self.names.push(name.to_owned());
         self.places.insert(name.to_owned(), place);
         place

@@ -132,3 +132,16 @@ fn records_of_one_scope_are_the_body_where_they_stand() {
         assert_eq!(complete, Some(body));
     }
 }
+
+#[test]
+fn the_next_batch_may_stand_where_the_one_before_stood() {
+    let mut memory = batch(&["shop.a"]);
+    let mut scopes = Scopes::default();
+    for name in ["shop.a", "shop.b"] {
+        memory.copy_from_slice(&batch(&[name]));
+        scopes.clear();
+        let batch = Batch::parse(&memory).unwrap();
+        let stream = scopes.of(&batch.get(0).unwrap());
+        assert_eq!(scopes.names[stream as usize], name);
+    }
+}
