@@ -5,11 +5,12 @@
 //! accepted over all targets + refused by reason + suppressed by rule.
 //! *Target*: accepted = delivered + fell back + dead-lettered + dropped by reason + queued. Each term
 //! is counted where it happens, and none is derived from the others, so that a record that gets lost
-//! uncounted shows. A target's row is exact at any moment; the source's row after
-//! [`Host::flush`](crate::Host::flush), while nobody logs.
+//! uncounted shows. A target's row is exact at any moment; the others after
+//! [`Host::flush`](crate::Host::flush), while nobody logs, whatever the pipeline itself then tells.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::time::{Duration, Instant};
 
 use crate::keep::KeepCounts;
 use crate::stage::{Suppression, TargetRow};
@@ -17,6 +18,8 @@ use crate::stage::{Suppression, TargetRow};
 /// What the pump counts. Relaxed: one writer, and readers that want exact numbers come at a barrier.
 #[derive(Debug, Default)]
 pub(crate) struct PumpCounts {
+    /// How often a pass has begun or ended: odd within one.
+    passes: AtomicU64,
     /// The sequence of the last record that has an id, as of the last pass.
     pub(crate) numbered: AtomicU64,
     pub(crate) routed: Count,
@@ -34,7 +37,42 @@ pub(crate) struct PumpCounts {
     pub(crate) keeping: KeepCounts,
 }
 
+/// So long a moment between two passes is waited for. While the service logs, one pass follows the other,
+/// and its calls count meanwhile, too.
+const PATIENCE: Duration = Duration::from_millis(50);
+
 impl PumpCounts {
+    /// A pass begins, on the one thread that has any.
+    pub(crate) fn begin_pass(&self) {
+        self.passes
+            .store(self.passes.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        // What is counted from now on is seen by nobody who does not see that the pass has begun.
+        fence(Ordering::Release);
+    }
+
+    /// It ends.
+    pub(crate) fn end_pass(&self) {
+        self.passes
+            .store(self.passes.load(Ordering::Relaxed) + 1, Ordering::Release);
+    }
+
+    /// What is read while no pass goes on, if such a moment can be had.
+    pub(crate) fn between_passes<R>(&self, read: impl Fn() -> R) -> R {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let is_late = Instant::now() >= end;
+            let before = self.passes.load(Ordering::Acquire);
+            if is_late || before.is_multiple_of(2) {
+                let numbers = read();
+                fence(Ordering::Acquire);
+                if is_late || self.passes.load(Ordering::Relaxed) == before {
+                    return numbers;
+                }
+            }
+            std::thread::yield_now();
+        }
+    }
+
     /// A record that is routed to so many targets; `held`: what holds it back from all of them.
     pub(crate) fn count(&self, targets: usize, held: Option<Suppression>) {
         self.copies.add_alone(targets as u64);

@@ -272,6 +272,10 @@ impl Pipeline {
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
+        self.counts.between_passes(|| self.read_ledger())
+    }
+
+    fn read_ledger(&self) -> Ledger {
         let counts = self.intake.counts();
         let mut dropped: Vec<(&'static str, u64)> = counts
             .dropped

@@ -67,7 +67,7 @@ impl Pump {
                 more = self.pass(cutoff);
             }
             if stop {
-                self.routing.end();
+                self.end();
             }
             for command in commands {
                 let (Command::Barrier(done) | Command::Stop(done)) = command;
@@ -87,8 +87,22 @@ impl Pump {
 
     /// Takes what the rings have up to `cutoff`, at most a pass; says whether there is more.
     fn pass(&mut self, cutoff: u64) -> bool {
+        self.routing.refresh();
+        self.routing.pipeline.counts.begin_pass();
+        let more = self.route(cutoff);
+        self.routing.pipeline.counts.end_pass();
+        more
+    }
+
+    /// The last pass: what nothing follows that could ask for it.
+    fn end(&mut self) {
+        self.routing.pipeline.counts.begin_pass();
+        self.routing.end();
+        self.routing.pipeline.counts.end_pass();
+    }
+
+    fn route(&mut self, cutoff: u64) -> bool {
         let Pump { consumer, routing } = self;
-        routing.refresh();
         let routes = Arc::clone(&routing.routes);
         let mut guards: Guards<'_> = routes.stages.iter().map(|_| None).collect();
         let now = ticks();

@@ -1,12 +1,14 @@
 //! Random rules: the books balance, and what is told of is what was held back.
 
 use std::fmt::Write as _;
+use std::time::Instant;
 
 use proptest::prelude::*;
 use rolog_core::value::OwnedValue;
 use rolog_core::{debug, error, info, warning};
+use rolog_host::Ledger;
 
-use crate::{LONG, start};
+use crate::{LONG, end, start, with};
 
 /// A rule for a route, at random.
 fn rule() -> impl Strategy<Value = String> {
@@ -24,6 +26,36 @@ fn rule() -> impl Strategy<Value = String> {
             ", repeat: {{ after: 1ms, max: 4ms, same: {same}, keep: {keep} }}"
         )),
     ]
+}
+
+/// The pipeline's own records come when it is their time, and nobody can wait for that.
+#[test]
+fn the_books_balance_while_the_pipeline_tells_what_it_held_back() {
+    const VALUES: u64 = 500;
+    const ROUNDS: u64 = 20;
+
+    let host = with("repeat: { after: 1ms, max: 2ms }");
+    let log = host.factory().get_logger("shop");
+    for round in 1..=ROUNDS {
+        for n in 0..VALUES {
+            for _ in 0..2 {
+                info!(log, "value {n} of round {round}", n = n, round = round);
+            }
+        }
+        host.flush_blocking(LONG);
+        // What the pipeline told is what was emitted beside the calls: one for each that it held back.
+        let all_told = |ledger: &Ledger| {
+            ledger.source.emitted - round * 2 * VALUES == ledger.source.held_back()
+        };
+        let late = Instant::now() + LONG;
+        let mut ledger = host.ledger();
+        while !all_told(&ledger) {
+            assert!(ledger.balances(), "{ledger}");
+            assert!(Instant::now() < late, "{ledger}");
+            ledger = host.ledger();
+        }
+    }
+    end(&host);
 }
 
 proptest! {
