@@ -1,5 +1,8 @@
-//! Records, instances and deliveries.
+//! Records, instances and deliveries, and what gets in their way.
 
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rolog_core::frame::{BatchBuilder, FrameMeta, LoggerRef, RecordId};
@@ -7,7 +10,9 @@ use rolog_core::level::Level;
 use rolog_core::value::{Encoder, Timestamp};
 use rolog_plugin::prelude::*;
 use rolog_sql::Sql;
+use rolog_tests::servers::{Folder, User};
 use serde_json::Value;
+use tokio::task::JoinHandle;
 
 pub(crate) const LONG: Duration = Duration::from_mins(1);
 /// 2026-11-22T11:15:00.123456789Z
@@ -40,6 +45,12 @@ pub(crate) async fn start(config: Value) -> Result<Sql, Failure> {
 
 pub(crate) async fn deliver(target: &Sql, batch: &Batch) -> Outcome {
     target.deliver(batch, &Attempt::new(1, LONG)).await
+}
+
+/// A delivery that goes on beside the test.
+pub(crate) fn delivering(target: &Arc<Sql>, batch: Batch) -> JoinHandle<Outcome> {
+    let target = Arc::clone(target);
+    tokio::spawn(async move { deliver(&target, &batch).await })
 }
 
 /// A batch of records, each with what `fill` writes behind its message.
@@ -148,4 +159,52 @@ pub(crate) fn failed(outcome: &Outcome, verdict: Verdict, class: Class) -> Strin
     assert_eq!(failure.class, class, "{failure}");
     assert!(!failure.maybe_written, "{failure}");
     failure.message.clone()
+}
+
+/// The server is gone under a batch, and then there is none.
+pub(crate) async fn failed_without_server(
+    target: &Sql,
+    batch: &Batch,
+    outcome: JoinHandle<Outcome>,
+) {
+    for outcome in [outcome.await.unwrap(), deliver(target, batch).await] {
+        failed(&outcome, Verdict::Retry, Class::Connection);
+    }
+}
+
+/// A disk of four megabytes, for as long as this is kept.
+pub(crate) struct SmallDisk {
+    pub(crate) path: PathBuf,
+    _folder: Folder,
+}
+
+impl SmallDisk {
+    /// One that a server can write to that runs as one of these users; `None`, and `what` skipped, for
+    /// who may not mount any.
+    pub(crate) fn new(users: &[&str], what: &str) -> Option<SmallDisk> {
+        let folder = Folder::new(User::unprivileged(users));
+        let path = folder.make("disk");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .arg(&path)
+            .status();
+        if !mounted.is_ok_and(|status| status.success()) {
+            rolog_tests::skip(what, "a small disk cannot be mounted (not root)");
+            return None;
+        }
+        if let User::Other { uid, gid } = folder.user() {
+            std::os::unix::fs::chown(&path, Some(uid), Some(gid)).unwrap();
+        }
+        Some(SmallDisk {
+            path,
+            _folder: folder,
+        })
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // A server may still have files there.
+        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
+    }
 }

@@ -9,7 +9,10 @@ use rolog_tests::servers::{Folder, MariaDb, User};
 use serde_json::{Value, json};
 
 use crate::certificates::Authority;
-use crate::common::{batch, deliver, failed, rejected, start, target, until, with};
+use crate::common::{
+    SmallDisk, batch, deliver, delivering, failed, failed_without_server, rejected, start, target,
+    until, with,
+};
 use crate::mariadb::Database;
 
 /// A client that holds something in a database until it is released.
@@ -96,7 +99,7 @@ async fn a_deadlock_is_retried() {
         other.query_drop(own(&n.to_string())).await.unwrap();
     }
     other.query_drop(own(&ids[1])).await.unwrap();
-    let delivering = tokio::spawn(async move { deliver(&target, &records).await });
+    let outcome = delivering(&Arc::new(target), records);
     let waits = "select variable_value from information_schema.global_status \
                  where variable_name = 'INNODB_ROW_LOCK_CURRENT_WAITS'";
     until("the batch waits for the second", || {
@@ -104,7 +107,7 @@ async fn a_deadlock_is_retried() {
     })
     .await;
     let crossed = other.query_drop(own(&ids[0])).await;
-    let outcome = delivering.await.unwrap();
+    let outcome = outcome.await.unwrap();
     assert!(crossed.is_ok(), "{crossed:?}");
     let text = failed(&outcome, Verdict::Retry, Class::Unavailable);
     assert!(text.contains("Deadlock found"), "{text}");
@@ -130,10 +133,7 @@ async fn a_batch_that_takes_too_long_is_ended_at_the_server_and_several_are_unde
 
     let target = Arc::new(target(database.config(message())).await);
     let flying: Vec<_> = ["a", "b", "c", "d"]
-        .map(|word| {
-            let target = Arc::clone(&target);
-            tokio::spawn(async move { deliver(&target, &batch([word])).await })
-        })
+        .map(|word| delivering(&target, batch([word])))
         .into();
     until("four batches wait at once", || {
         waiting(database.server, &database.name) == "4"
@@ -303,27 +303,14 @@ async fn a_killed_server_is_retried_and_what_comes_after_its_restart_is_delivere
     assert!(deliver(&target, &batch(["one"])).await.is_delivered());
     let locked = Client::holding(&server, "test", "lock tables logs read");
     let records = batch(["two"]);
-    let again = records.clone();
     let target = Arc::new(target);
-    let delivering = tokio::spawn({
-        let target = Arc::clone(&target);
-        async move { deliver(&target, &records).await }
-    });
+    let outcome = delivering(&target, records.clone());
     until("the batch waits", || waiting(&server, "test") == "1").await;
     drop(locked);
     server.kill();
-    failed(
-        &delivering.await.unwrap(),
-        Verdict::Retry,
-        Class::Connection,
-    );
-    failed(
-        &deliver(&target, &again).await,
-        Verdict::Retry,
-        Class::Connection,
-    );
+    failed_without_server(&target, &records, outcome).await;
     server.start_again();
-    assert!(deliver(&target, &again).await.is_delivered());
+    assert!(deliver(&target, &records).await.is_delivered());
     let there = "select group_concat(message order by message) from logs";
     assert_eq!(server.sql("test", there), "one,two");
 
@@ -343,23 +330,10 @@ async fn a_full_disk_is_retried_and_nothing_of_the_batch_stays() {
     let Some(database) = Database::new() else {
         return;
     };
-    let folder = Folder::new(User::unprivileged(&["mysql", "nobody"]));
-    let disk = folder.make("disk");
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
-        .arg(&disk)
-        .status();
-    if !mounted.is_ok_and(|status| status.success()) {
-        rolog_tests::skip(
-            "MariaDB on a full disk",
-            "a small disk cannot be mounted (not root)",
-        );
+    let Some(disk) = SmallDisk::new(&["mysql", "nobody"], "MariaDB on a full disk") else {
         return;
-    }
-    if let User::Other { uid, gid } = folder.user() {
-        std::os::unix::fs::chown(&disk, Some(uid), Some(gid)).unwrap();
-    }
-    let place = disk.display();
+    };
+    let place = disk.path.display();
     database.sql(&format!(
         "create table logs (message text) data directory = '{place}'"
     ));
@@ -370,7 +344,6 @@ async fn a_full_disk_is_retried_and_nothing_of_the_batch_stays() {
     assert_eq!(database.sql("select count(*) from logs"), "0");
     drop(target);
     database.sql("drop table logs");
-    let _ = Command::new("umount").arg("-l").arg(&disk).status();
 }
 
 #[tokio::test]

@@ -1,12 +1,16 @@
 //! PostgreSQL in trouble: each class of errors, provoked for real.
 
 use std::process::Command;
+use std::sync::Arc;
 
 use rolog_plugin::prelude::*;
-use rolog_tests::servers::{Folder, Postgres, Signal, User};
+use rolog_tests::servers::{Postgres, Signal};
 use serde_json::{Value, json};
 
-use crate::common::{batch, deliver, failed, rejected, start, target, until, with};
+use crate::common::{
+    SmallDisk, batch, deliver, delivering, failed, failed_without_server, rejected, start, target,
+    until, with,
+};
 use crate::postgres::Database;
 
 fn url(database: &Database, user: &str) -> String {
@@ -55,10 +59,10 @@ async fn a_deadlock_is_retried() {
         .await
         .unwrap();
     // It has inserted the first, and waits for the second.
-    let delivering = tokio::spawn(async move { deliver(&target, &records).await });
+    let outcome = delivering(&Arc::new(target), records);
     until("the batch waits", || database.sql(WAITING) == "1").await;
     let crossed = other.batch_execute(&own(0)).await;
-    let outcome = delivering.await.unwrap();
+    let outcome = outcome.await.unwrap();
     assert!(crossed.is_ok(), "{crossed:?}");
     let text = failed(&outcome, Verdict::Retry, Class::Unavailable);
     assert!(text.contains("deadlock detected"), "{text}");
@@ -150,26 +154,13 @@ async fn a_killed_server_is_retried_and_what_comes_after_its_restart_is_delivere
         .await
         .unwrap();
     let records = batch(["two"]);
-    let again = records.clone();
-    let target = std::sync::Arc::new(target);
-    let delivering = tokio::spawn({
-        let target = std::sync::Arc::clone(&target);
-        async move { deliver(&target, &records).await }
-    });
+    let target = Arc::new(target);
+    let outcome = delivering(&target, records.clone());
     until("the batch waits", || server.sql("postgres", WAITING) == "1").await;
     server.kill();
-    failed(
-        &delivering.await.unwrap(),
-        Verdict::Retry,
-        Class::Connection,
-    );
-    failed(
-        &deliver(&target, &again).await,
-        Verdict::Retry,
-        Class::Connection,
-    );
+    failed_without_server(&target, &records, outcome).await;
     server.start_again();
-    assert!(deliver(&target, &again).await.is_delivered());
+    assert!(deliver(&target, &records).await.is_delivered());
     assert_eq!(
         server.sql("postgres", "select string_agg(message, ',') from logs"),
         "one,two"
@@ -234,24 +225,11 @@ async fn a_full_disk_is_retried_and_nothing_of_the_batch_stays() {
     let Some(database) = Database::new() else {
         return;
     };
-    let folder = Folder::new(User::unprivileged(&["postgres", "nobody"]));
-    let disk = folder.make("disk");
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
-        .arg(&disk)
-        .status();
-    if !mounted.is_ok_and(|status| status.success()) {
-        rolog_tests::skip(
-            "PostgreSQL on a full disk",
-            "a small disk cannot be mounted (not root)",
-        );
+    let Some(disk) = SmallDisk::new(&["postgres", "nobody"], "PostgreSQL on a full disk") else {
         return;
-    }
-    if let User::Other { uid, gid } = folder.user() {
-        std::os::unix::fs::chown(&disk, Some(uid), Some(gid)).unwrap();
-    }
+    };
     let name = &database.name;
-    let place = disk.display();
+    let place = disk.path.display();
     database.sql(&format!("create tablespace small{name} location '{place}'"));
     database.sql(&format!(
         "create table logs (message text) tablespace small{name}"
@@ -265,7 +243,6 @@ async fn a_full_disk_is_retried_and_nothing_of_the_batch_stays() {
     drop(target);
     database.sql("drop table logs");
     database.sql(&format!("drop tablespace small{name}"));
-    let _ = Command::new("umount").arg("-l").arg(&disk).status();
 }
 
 #[tokio::test]
@@ -280,7 +257,6 @@ async fn a_serialization_failure_is_retried() {
     let target = target(database.config(json!({ "idempotent": true }))).await;
     let other = client(&database.server.url(&database.name)).await;
     let records = batch(["first"]);
-    let again = records.clone();
     let id = records.view().records().next().unwrap().id().to_string();
     other
         .batch_execute(&format!(
@@ -289,17 +265,14 @@ async fn a_serialization_failure_is_retried() {
         ))
         .await
         .unwrap();
-    let target = std::sync::Arc::new(target);
-    let delivering = tokio::spawn({
-        let target = std::sync::Arc::clone(&target);
-        async move { deliver(&target, &records).await }
-    });
+    let target = Arc::new(target);
+    let outcome = delivering(&target, records.clone());
     until("the batch waits", || database.sql(WAITING) == "1").await;
     other.batch_execute("commit").await.unwrap();
-    let outcome = delivering.await.unwrap();
+    let outcome = outcome.await.unwrap();
     let text = failed(&outcome, Verdict::Retry, Class::Unavailable);
     assert!(text.contains("40001"), "{text}");
-    assert!(deliver(&target, &again).await.is_delivered());
+    assert!(deliver(&target, &records).await.is_delivered());
     assert_eq!(database.sql("select count(*) from logs"), "1");
 }
 
@@ -333,17 +306,14 @@ async fn several_batches_are_under_way_at_once_and_what_is_too_long_is_rejected_
     };
     database.sql("create table logs (message varchar(5))");
     let columns = json!({ "columns": { "message": "message" }, "too_long": "reject" });
-    let target = std::sync::Arc::new(target(database.config(columns)).await);
+    let target = Arc::new(target(database.config(columns)).await);
     let other = client(&database.server.url(&database.name)).await;
     other
         .batch_execute("begin; lock table logs in share mode")
         .await
         .unwrap();
     let flying: Vec<_> = ["a", "b", "c", "d"]
-        .map(|word| {
-            let target = std::sync::Arc::clone(&target);
-            tokio::spawn(async move { deliver(&target, &batch([word, "longer"])).await })
-        })
+        .map(|word| delivering(&target, batch([word, "longer"])))
         .into();
     until("four batches wait at once", || database.sql(WAITING) == "4").await;
     other.batch_execute("commit").await.unwrap();
