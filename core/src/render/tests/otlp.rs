@@ -26,7 +26,7 @@ impl Draft {
         self.with(|record| {
             OtlpJson::new()
                 .with_source(true)
-                .log_record(record, &mut out)
+                .log_record(record, &mut out);
         });
         serde_json::from_slice(&out).unwrap()
     }
@@ -365,8 +365,12 @@ proptest! {
             if let Some(text) = &text {
                 to.key(text);
             }
-            values.iter().for_each(|value| to.owned(value));
-            added.iter().for_each(|(key, value)| to.key(key).owned(value));
+            for value in &values {
+                to.owned(value);
+            }
+            for (key, value) in &added {
+                to.key(key).owned(value);
+            }
         };
         let draft = Draft {
             level,
