@@ -37,8 +37,8 @@ pub(crate) struct PumpCounts {
     pub(crate) keeping: KeepCounts,
 }
 
-/// So long a moment between two passes is waited for. While the service logs, one pass follows the other,
-/// and its calls count meanwhile, too.
+/// So long a moment between two passes is waited for while nobody logs. The pump then has little to do,
+/// but may wait for a processor.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 impl PumpCounts {
@@ -56,16 +56,18 @@ impl PumpCounts {
             .store(self.passes.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
-    /// What is read while no pass goes on, if such a moment can be had.
-    pub(crate) fn between_passes<R>(&self, read: impl Fn() -> R) -> R {
+    /// What is read while no pass goes on. `calls` tells how often the service has logged: while it does,
+    /// there are no exact numbers that could be waited for.
+    pub(crate) fn between_passes<R>(&self, calls: impl Fn() -> u64, read: impl Fn() -> R) -> R {
         let end = Instant::now() + PATIENCE;
+        let called = calls();
         loop {
-            let is_late = Instant::now() >= end;
             let before = self.passes.load(Ordering::Acquire);
-            if is_late || before.is_multiple_of(2) {
+            let is_vain = calls() != called || Instant::now() >= end;
+            if is_vain || before.is_multiple_of(2) {
                 let numbers = read();
                 fence(Ordering::Acquire);
-                if is_late || self.passes.load(Ordering::Relaxed) == before {
+                if is_vain || self.passes.load(Ordering::Relaxed) == before {
                     return numbers;
                 }
             }

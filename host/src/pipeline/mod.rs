@@ -272,7 +272,8 @@ impl Pipeline {
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
-        self.counts.between_passes(|| self.read_ledger())
+        let calls = || self.intake.counts().emitted;
+        self.counts.between_passes(calls, || self.read_ledger())
     }
 
     fn read_ledger(&self) -> Ledger {

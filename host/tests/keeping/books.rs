@@ -1,4 +1,4 @@
-//! Random rules: the books balance, and what is told of is what was held back.
+//! The books balance, under random rules too, and what is told of is what was held back.
 
 use std::fmt::Write as _;
 use std::time::Instant;
