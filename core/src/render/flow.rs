@@ -108,7 +108,7 @@ const NUMBER: usize = FEW_DECIMALS;
 
 /// The values from this place on.
 #[inline]
-fn nth(mut values: &[u8], place: usize) -> Option<&[u8]> {
+pub(super) fn nth(mut values: &[u8], place: usize) -> Option<&[u8]> {
     for _ in 0..place {
         skip(&mut values)?;
     }

@@ -65,6 +65,7 @@ mod cursor;
 mod escape;
 mod flow;
 mod json;
+mod kept;
 mod keys;
 mod logfmt;
 mod message;

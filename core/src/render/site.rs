@@ -2,17 +2,16 @@
 
 use super::cursor::Cursor;
 use super::escape::escape;
-use super::flow::{Flow, FlowBuilder};
+use super::flow::{Flow, FlowBuilder, nth};
+use super::kept::Kept;
 use super::keys::Keys;
 use super::message::{filled, message, unfilled};
 use super::put::Fragment;
 use crate::frame::Record;
 use crate::level::Level;
 use crate::template::{Piece, pieces};
-use crate::value::{Value, skip, take};
+use crate::value::{Value, take};
 
-/// How many call sites are kept; a power of two.
-const SLOTS: usize = 4096;
 /// Fragments larger than this are rendered anew each time, so that what is kept stays bounded.
 const MAX_KEPT: usize = 4096;
 /// Logger names longer than this are rendered anew each time.
@@ -293,60 +292,31 @@ fn same(a: &str, b: &str) -> bool {
 }
 
 /// The value at this place, from 0.
-fn value_at(mut values: &[u8], place: usize) -> Option<Value<'_>> {
-    for _ in 0..place {
-        skip(&mut values)?;
-    }
-    take(&mut values)
+fn value_at(values: &[u8], place: usize) -> Option<Value<'_>> {
+    take(&mut nth(values, place)?)
 }
 
-/// The fragments of the call sites seen last, by key.
+/// The fragments of the call sites seen last.
 #[derive(Debug, Default)]
 pub(super) struct Sites {
-    slots: Vec<Option<Kept>>,
+    kept: Kept<Site>,
     large: Box<Site>,
 }
-
-/// A call site's key and fragments.
-type Kept = ((u128, u32), Box<Site>);
 
 impl Sites {
     /// The fragments of the record's call site; `None` for a record without one.
     #[inline]
     pub(super) fn of(&mut self, record: &Record<'_>, dialect: &impl Dialect) -> Option<&mut Site> {
         let key = record.call_site_key()?;
-        // Ids are counted from 1 within a process, so the sites of one process never meet here
-        // before there are more of them than slots.
-        let at = key.1 as usize % SLOTS;
-        let is_known = match self.slots.get(at) {
-            Some(Some((known, _))) => *known == key,
-            _ => false,
-        };
-        if !is_known && !self.add(at, key, record, dialect) {
-            return Some(&mut self.large);
-        }
-        self.slots[at].as_mut().map(|(_, site)| &mut **site)
-    }
-
-    /// Renders the fragments of a call site. Says whether they are in their slot, or too large.
-    #[cold]
-    #[inline(never)]
-    fn add<D: Dialect>(
-        &mut self,
-        at: usize,
-        key: (u128, u32),
-        record: &Record<'_>,
-        dialect: &D,
-    ) -> bool {
-        if self.slots.is_empty() {
-            self.slots.resize_with(SLOTS, || None);
-        }
-        let site = Site::new(record, dialect);
-        if site.bytes.len() > MAX_KEPT {
-            *self.large = site;
-            return false;
-        }
-        self.slots[at] = Some((key, Box::new(site)));
-        true
+        let (kept, large) = (&mut self.kept, &mut self.large);
+        let site = kept.of(key, || {
+            let site = Site::new(record, dialect);
+            if site.bytes.len() <= MAX_KEPT {
+                return Some(site);
+            }
+            **large = site;
+            None
+        });
+        Some(site.unwrap_or(&mut **large))
     }
 }

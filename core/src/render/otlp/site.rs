@@ -4,6 +4,8 @@
 //! all that they tell: of those, every length but the message's is known before anything is written.
 
 use super::super::cursor::Cursor;
+use super::super::flow::nth;
+use super::super::kept::Kept;
 use super::super::keys::Keys;
 use super::super::number::{FEW_DECIMALS, few_decimals};
 use super::super::put::Fragment;
@@ -12,50 +14,28 @@ use super::proto::{Fields, text};
 use super::wire;
 use crate::frame::Record;
 use crate::template::{Piece, pieces};
-use crate::value::{skip, tag, take, take_pair, take_str};
+use crate::value::{tag, take, take_pair, take_str};
 
-/// How many call sites are kept; a power of two.
-const SLOTS: usize = 4096;
 /// Of a call site that has more than so many bytes to keep, nothing is.
 const MAX_KEPT: usize = 4096;
 
 /// The call sites seen last.
 #[derive(Debug, Default)]
-pub(super) struct Sites {
-    slots: Vec<Option<Box<Site>>>,
-}
+pub(super) struct Sites(Kept<Site>);
 
 impl Sites {
     /// That of a record; `None` for a record of none, and where nothing is kept.
     #[inline]
     pub(super) fn of(&mut self, record: &Record<'_>, source: bool) -> Option<&Site> {
         let key = record.call_site_key()?;
-        // Ids are counted from 1 within a process.
-        let at = key.1 as usize % SLOTS;
-        let is_known = match self.slots.get(at) {
-            Some(Some(site)) => site.key == key,
-            _ => false,
-        };
-        if !is_known {
-            self.add(at, key, record, source);
-        }
-        self.slots[at].as_deref().filter(|site| site.fits)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn add(&mut self, at: usize, key: (u128, u32), record: &Record<'_>, source: bool) {
-        if self.slots.is_empty() {
-            self.slots.resize_with(SLOTS, || None);
-        }
-        self.slots[at] = Some(Box::new(Site::new(key, record, source)));
+        let site = self.0.of(key, || Some(Site::new(record, source)))?;
+        site.fits.then_some(&*site)
     }
 }
 
 /// What the records of a call site have in common.
 #[derive(Debug)]
 pub(super) struct Site {
-    key: (u128, u32),
     /// Whether records can be written by it.
     fits: bool,
     /// Whether a key that comes with a single record could fill a hole.
@@ -84,9 +64,8 @@ struct Field {
 const ONE_BYTE: usize = 0x80;
 
 impl Site {
-    fn new(key: (u128, u32), record: &Record<'_>, source: bool) -> Self {
+    fn new(record: &Record<'_>, source: bool) -> Self {
         let mut site = Site {
-            key,
             fits: false,
             open_holes: false,
             message: Vec::new(),
@@ -157,11 +136,7 @@ impl Site {
     pub(super) fn message(&self, values: &[u8], to: &mut Cursor<'_>) -> Option<()> {
         for (text, place) in &self.message {
             text.put(0, to);
-            let mut values = values;
-            for _ in 0..*place {
-                skip(&mut values)?;
-            }
-            hole(values, to)?;
+            hole(nth(values, *place)?, to)?;
         }
         self.end.put(0, to);
         Some(())
