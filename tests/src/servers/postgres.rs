@@ -180,11 +180,12 @@ pub(super) fn as_user(folder: &Folder, program: &Path) -> Command {
 pub(super) fn finish(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output();
     let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {errors}");
-    String::from_utf8_lossy(&output.stdout)
-        .trim_end_matches('\n')
-        .to_owned()
+    // Some programs say on the one what went wrong, some on the other.
+    let status = output.status;
+    assert!(status.success(), "{command:?}: {status}: {said}\n{errors}");
+    said.trim_end_matches('\n').to_owned()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Who leads the partitions of a topic, and that it changes.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -43,22 +43,30 @@ impl Kafka {
         let wanted = json!({ "version": 1, "partitions": wanted }).to_string();
         let file = self.folder.write("leaders.json", wanted);
         let (brokers, file) = (self.brokers(), file.display().to_string());
-        let at = ["--bootstrap-server", brokers.as_str()];
-        let mut reassign = at.to_vec();
-        reassign.extend(["--reassignment-json-file", file.as_str(), "--execute"]);
-        self.tool(
-            "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
-            &reassign,
-        );
+        let tool = |class: &str, arguments: &[&str]| {
+            let mut tool = java(&self.programs);
+            tool.arg(class).args(["--bootstrap-server", &brokers]);
+            tool.args(arguments).stdin(Stdio::null());
+            tool.output().expect("Java was there before")
+        };
+        let (mut reassigned, mut said) = (false, Vec::new());
         let end = Instant::now() + LONG;
+        // Each may fail where a node is not heard from or lags behind at that moment, and can be had
+        // again.
         while Some(self.leaders(topic)) != leaders {
-            assert!(Instant::now() < end, "the leaders of {topic} stay");
-            let mut elect = java(&self.programs);
-            elect.arg("org.apache.kafka.tools.LeaderElectionCommand");
-            elect.args(at).args(["--election-type", "PREFERRED"]);
-            // It fails where a node that is to lead lags behind at that moment.
-            let said = elect.arg("--all-topic-partitions").output();
-            said.expect("Java was there before");
+            assert!(
+                Instant::now() < end,
+                "the leaders of {topic} stay: {said:#?}"
+            );
+            if !reassigned {
+                let reassign = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
+                let output = tool(reassign, &["--reassignment-json-file", &file, "--execute"]);
+                reassigned = output.status.success();
+                said.push(output);
+            }
+            let elect = "org.apache.kafka.tools.LeaderElectionCommand";
+            let preferred = ["--election-type", "PREFERRED", "--all-topic-partitions"];
+            said.push(tool(elect, &preferred));
         }
     }
 
