@@ -70,7 +70,7 @@ impl State {
         ease.bytes = ease.bytes.saturating_sub(added);
         // What the dictionary gained may be more than was reckoned with.
         if added > need(payload) {
-            self.close_if_full(shared, form.level());
+            self.close_if_full(form.level());
             *ease = self.ease(shared);
         }
     }

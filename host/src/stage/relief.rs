@@ -23,38 +23,47 @@ impl State {
         ends: &mut Ends,
     ) -> bool {
         let relief = self.settings.overflow.relief(level);
-        if relief == Relief::None {
-            return false;
-        }
-        // What is open is queued as well as what is sealed.
-        self.seal();
-        match relief {
-            Relief::None => {}
-            Relief::Oldest => {
-                while !self.has_room(shared, 1, need) && !self.sealed.is_empty() {
-                    self.drop_front(shared, need, ends);
-                }
+        let mut index = 0;
+        while !self.has_room(shared, 1, need) {
+            if index == self.sealed.len() && !self.seal_for(relief) {
+                return false;
             }
-            Relief::Below(bound) => {
-                let mut index = 0;
-                while index < self.sealed.len() && !self.has_room(shared, 1, need) {
+            match relief {
+                Relief::None => return false,
+                Relief::Oldest => self.drop_front(shared, need, ends),
+                Relief::Below(bound) => {
                     if self.sealed[index].below(bound) == 0 || !self.drop_low(index, bound, ends) {
                         index += 1;
                     }
                 }
             }
         }
-        self.has_room(shared, 1, need)
+        true
+    }
+
+    /// Closes the open batch if any of its records may be dropped: it is the last to lose some, and
+    /// grows while it can.
+    fn seal_for(&mut self, relief: Relief) -> bool {
+        let lost = match relief {
+            Relief::None => false,
+            Relief::Oldest => !self.open.builder.is_empty(),
+            Relief::Below(bound) => self.open.levels[..bound.index()].iter().any(|n| *n > 0),
+        };
+        if lost {
+            self.seal();
+        }
+        lost
     }
 
     /// Drops from the front of the oldest batch what has to go for a record of `need` bytes.
     fn drop_front(&mut self, shared: &Shared, need: usize, ends: &mut Ends) {
+        let here = self.bytes();
         let Some(front) = self.sealed.front_mut() else {
             return;
         };
         let settings = &self.settings;
         let records = self.row.queued as usize + shared.reserved.records() + 1;
-        let bytes = self.bytes + shared.reserved.bytes() + need;
+        let bytes = here + shared.reserved.bytes() + need;
         let over = records.saturating_sub(settings.max_records);
         let over_bytes = bytes.saturating_sub(settings.max_bytes) as u64;
         let left = u64::from(front.len());

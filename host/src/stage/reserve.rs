@@ -199,7 +199,7 @@ impl Shared {
             return Ok(Some(Reservation::take(self, records, bytes)));
         }
         // Whoever waits for room does not also wait for the open batch to age.
-        state.seal();
+        state.seal_next();
         drop(state);
         self.work.notify_one();
         Ok(None)
@@ -240,7 +240,7 @@ impl Shared {
                 return;
             }
             // As in `try_reserve`.
-            state.seal();
+            state.seal_next();
             drop(state);
             self.work.notify_one();
             let now = std::time::Instant::now();

@@ -69,7 +69,7 @@ pub(super) struct Untold {
 pub(super) struct Open {
     pub(super) builder: BatchBuilder,
     slots: Slots,
-    levels: [u32; 6],
+    pub(super) levels: [u32; 6],
     since: Option<Instant>,
 }
 
@@ -132,23 +132,34 @@ impl State {
 
     /// Whether so much fits beside what is queued and reserved.
     pub(super) fn has_room(&self, shared: &Shared, records: usize, bytes: usize) -> bool {
-        let have = self.row.queued as usize + shared.reserved.records();
-        let have_bytes = self.bytes() + shared.reserved.bytes();
-        have.saturating_add(records) <= self.settings.max_records
-            && have_bytes.saturating_add(bytes) <= self.settings.max_bytes
+        let reserved = &shared.reserved;
+        self.fits(
+            reserved.records().saturating_add(records),
+            reserved.bytes().saturating_add(bytes),
+        )
+    }
+
+    fn fits(&self, records: usize, bytes: usize) -> bool {
+        (self.row.queued as usize).saturating_add(records) <= self.settings.max_records
+            && self.bytes().saturating_add(bytes) <= self.settings.max_bytes
     }
 
     /// Whether a record that its caller has logged already still fits. Where callers are asked to
     /// wait, what was in the rings before they knew goes beyond the bound, by its own.
     fn takes(&self, shared: &Shared, need: usize) -> bool {
-        self.has_room(shared, 1, need)
-            || matches!(self.settings.overflow, Overflow::Block(_))
-                && need <= self.settings.max_bytes
-                && self.bytes() + need
-                    <= self
-                        .settings
-                        .max_bytes
-                        .saturating_add(self.settings.overshoot)
+        self.has_room(shared, 1, need) || self.overshoots(need)
+    }
+
+    fn overshoots(&self, need: usize) -> bool {
+        let (max, beyond) = (self.settings.max_bytes, self.settings.overshoot);
+        matches!(self.settings.overflow, Overflow::Block(_))
+            && need <= max
+            && self.bytes() + need <= max.saturating_add(beyond)
+    }
+
+    /// Whether not one more fits beside what is here; what is reserved is yet to come.
+    fn is_filled(&self) -> bool {
+        !self.fits(1, FRAME_ROOM) && !self.overshoots(FRAME_ROOM)
     }
 
     /// Whether the queue is past its high-water mark, seven eighths.
@@ -203,7 +214,7 @@ impl State {
         self.open.since.get_or_insert_with(Instant::now);
         self.open.builder.push(content.meta, content.payload);
         self.count_in(level);
-        self.close_if_full(shared, level);
+        self.close_if_full(level);
         Append::Accepted
     }
 
@@ -213,13 +224,13 @@ impl State {
     }
 
     /// Closes the open batch if a record of this level, its last, has met one of its bounds, or one of
-    /// the queue's: then it has nothing to wait for, since it will not grow.
-    pub(super) fn close_if_full(&mut self, shared: &Shared, level: Level) {
+    /// the queue's.
+    pub(super) fn close_if_full(&mut self, level: Level) {
         let (records, bytes) = (self.open.builder.len(), self.open.builder.bytes());
-        if self.settings.batch.closes_after(records, bytes, level)
-            || !self.takes(shared, FRAME_ROOM)
-        {
+        if self.settings.batch.closes_after(records, bytes, level) {
             self.seal();
+        } else if self.is_filled() {
+            self.seal_next();
         }
     }
 
@@ -325,9 +336,17 @@ impl State {
         self.open.since.map(|since| self.settings.batch.due(since))
     }
 
-    /// Closes the open batch if its time has come. Not while others wait: it may grow so long.
+    /// Closes the open batch if its time has come, or it has none to wait for in a full queue.
     pub(super) fn seal_due(&mut self, now: Instant) {
-        if self.sealed.is_empty() && self.due().is_some_and(|due| now >= due) {
+        if self.due().is_some_and(|due| now >= due) || self.is_filled() {
+            self.seal_next();
+        }
+    }
+
+    /// Closes the open batch unless others are to go before it: it may grow so long, as what they leave
+    /// or what is dropped makes room. Batches would become as small as that room otherwise.
+    pub(super) fn seal_next(&mut self) {
+        if self.sealed.is_empty() {
             self.seal();
         }
     }

@@ -67,6 +67,59 @@ async fn drop_oldest_makes_room_from_the_front_and_never_takes_what_is_in_flight
 }
 
 #[tokio::test(start_paused = true)]
+async fn batches_stay_whole_at_a_full_queue_however_long_it_is_full() {
+    for overflow in [Overflow::DropOldest, Overflow::DropBelow(Level::Warning)] {
+        let world = stuck();
+        let stage = stage("t", bounded(9, overflow), &world, &[], Services::default());
+        accept(&stage, 1..=3);
+        settle_down().await;
+        let _ = append(&stage, 4..=9, Level::Debug);
+        for n in 10..=40 {
+            let _ = append(&stage, [n], Level::Error);
+            settle_down().await;
+        }
+        assert_eq!((stage.row().queued, stage.row().balances()), (9, true));
+        world.release();
+        pass(s(2)).await;
+        // The oldest is what is left of it, the newest has not met its bound.
+        let batches = world.batches();
+        assert!(batches.len() <= 4, "{overflow}: {batches:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn room_that_is_reserved_does_not_close_the_batch_that_it_is_for() {
+    let world = World::new();
+    let settings = bounded(6, Overflow::DropNewest);
+    let stage = stage("t", settings, &world, &[], Services::default());
+    let mut room = stage.try_reserve(6, 60).unwrap().expect("it is empty");
+    for n in 1..=6 {
+        let record = meta(n, Level::Debug);
+        let result = stage
+            .open()
+            .append_reserved(&record, &payload("hi"), 0, &mut room);
+        assert_eq!(result, Append::Accepted);
+        settle_down().await;
+    }
+    assert_eq!(world.batches(), [[1, 2, 3], [4, 5, 6]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_room_does_not_close_a_batch_behind_others() {
+    let world = stuck();
+    let settings = bounded(8, Overflow::DropNewest);
+    let stage = stage("t", settings, &world, &[], Services::default());
+    accept(&stage, 1..=3);
+    settle_down().await;
+    accept(&stage, 4..=7);
+    assert!(stage.try_reserve(2, 20).unwrap().is_none());
+    accept(&stage, [8]);
+    world.release();
+    pass(s(2)).await;
+    assert_eq!(world.batches()[2], [7, 8]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn drop_oldest_with_everything_in_flight_refuses() {
     let world = stuck();
     let settings = bounded(3, Overflow::DropOldest);
