@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use rolog_core::frame::{Batch, RecordId};
+use rolog_core::frame::Batch;
 use rolog_core::receipt::{Delivery, End};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
@@ -59,8 +59,8 @@ const LARGEST: usize = 100_000;
 /// What the reading thread hands over.
 type Read = Result<Letter, Unreadable>;
 
-/// Records on their way, by their ids.
-type UnderWay = FuturesUnordered<BoxFuture<'static, (RecordId, Delivery)>>;
+/// Records on their way, by the lines of their letters.
+type UnderWay = FuturesUnordered<BoxFuture<'static, (u64, Delivery)>>;
 
 /// The letters of a file, batch by batch.
 struct Reading {
@@ -140,7 +140,7 @@ impl Pipeline {
             replay.left += (batch.len() - (under_way.len() - before)) as u64;
             while under_way.len() >= WINDOW {
                 match timeout_at(until, under_way.next()).await {
-                    Ok(Some((id, delivery))) => replay.note(id, &delivery, &mut gone),
+                    Ok(Some((line, delivery))) => replay.note(line, &delivery, &mut gone),
                     Ok(None) | Err(_) => break,
                 }
             }
@@ -149,8 +149,8 @@ impl Pipeline {
         replay.read += unsent as u64;
         replay.left += unsent as u64;
         drop(reading);
-        while let Ok(Some((id, delivery))) = timeout_at(until, under_way.next()).await {
-            replay.note(id, &delivery, &mut gone);
+        while let Ok(Some((line, delivery))) = timeout_at(until, under_way.next()).await {
+            replay.note(line, &delivery, &mut gone);
         }
         replay.left += under_way.len() as u64;
         let file: LetterFile = reader
@@ -208,14 +208,16 @@ impl Pipeline {
         // Checked when the letters were read.
         let views: Vec<_> = batch
             .iter()
-            .filter_map(|one| Batch::parse(&one.batch).ok())
+            .filter_map(|one| Some((one.line, Batch::parse(&one.batch).ok()?)))
             .collect();
-        let records = views.iter().filter_map(|view| view.get(0)).map(|record| {
+        let views = views.iter();
+        let records = views.filter_map(|(line, view)| Some((*line, view.get(0)?)));
+        let records = records.map(|(line, record)| {
             let slot = self.slots.add(Vec::new(), true);
             // One copy, and its room is in hand.
             let _ = self.slots.routed(slot, 1);
-            let (id, delivery) = (record.id(), self.slots.delivery(slot));
-            under_way.push(Box::pin(async move { (id, delivery.await) }));
+            let delivery = self.slots.delivery(slot);
+            under_way.push(Box::pin(async move { (line, delivery.await) }));
             (record, slot)
         });
         let records: Vec<_> = records.collect();
@@ -225,7 +227,7 @@ impl Pipeline {
 }
 
 impl Replay {
-    fn note(&mut self, id: RecordId, delivery: &Delivery, gone: &mut HashSet<RecordId>) {
+    fn note(&mut self, line: u64, delivery: &Delivery, gone: &mut HashSet<u64>) {
         match delivery.targets.first().map(|end| end.end) {
             Some(End::Delivered) => self.delivered += 1,
             Some(End::DeadLettered) => self.buried_again += 1,
@@ -234,6 +236,6 @@ impl Replay {
                 return;
             }
         }
-        gone.insert(id);
+        gone.insert(line);
     }
 }

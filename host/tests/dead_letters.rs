@@ -133,6 +133,39 @@ fn what_does_not_arrive_stays_in_the_file() {
 }
 
 #[test]
+fn of_a_records_letters_each_goes_when_it_has_arrived_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dead.jsonl");
+    let two = BROKEN.replace(
+        "targets:",
+        "targets:\n  away: { plugin: in-process, flush: { max_retries: 0, interval: 10ms } }",
+    );
+    let two = two.replace("to: db", "to: [db, away]");
+    let spec = config::parse(&two, "pipeline.yaml", "/nonexistent", &Env::empty()).unwrap();
+    let host = Host::builder()
+        .pipeline(spec)
+        .target("db", Broken)
+        .target("away", Broken)
+        .dead_letters(DeadLetterSettings::new(&path))
+        .start()
+        .unwrap();
+    let log = host.factory().get_logger("shop.orders");
+    (0..3).for_each(|id| info!(log, "order {id} accepted", id = id));
+    assert!(host.dispose_blocking(LONG).ledger.balances());
+
+    // Of the two, it only has the first.
+    let replay = working().replay_blocking(&path, None, LONG).unwrap();
+    assert_eq!((replay.delivered, replay.left), (3, 3));
+    let file = LetterFile::open(&path).unwrap();
+    let left = file
+        .letters()
+        .unwrap()
+        .map(|letter| letter.unwrap().unwrap());
+    let left: Vec<_> = left.map(|letter| letter.routed).collect();
+    assert_eq!(left, ["away"; 3]);
+}
+
+#[test]
 fn what_is_larger_than_the_whole_queue_is_told_by_its_target_and_stays() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dead.jsonl");

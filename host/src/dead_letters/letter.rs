@@ -16,6 +16,8 @@ use crate::stage::Letters;
 /// A record that was given up, read back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Letter {
+    /// Its line in the file, from 1. A record has one for each of its targets that gave it up.
+    pub line: u64,
     /// The record's id.
     pub id: RecordId,
     /// The target that gave it up last.
@@ -140,13 +142,13 @@ impl Letter {
             && self.together != Some(self.id)
     }
 
-    /// Reads a line.
+    /// Reads the line with this number.
     ///
     /// # Errors
     /// One sentence that says what is wrong with it.
-    pub(super) fn read(line: &[u8]) -> Result<Letter, String> {
+    pub(super) fn read(bytes: &[u8], number: u64) -> Result<Letter, String> {
         let line: Line<'_> =
-            serde_json::from_slice(line).map_err(|error| format!("not a dead letter: {error}"))?;
+            serde_json::from_slice(bytes).map_err(|error| format!("not a dead letter: {error}"))?;
         let batch = BASE64
             .decode(line.frame)
             .map_err(|error| format!("its frame is not Base64: {error}"))?;
@@ -165,6 +167,7 @@ impl Letter {
             .find(|class| class.name() == line.error.class)
             .unwrap_or(Class::Other);
         Ok(Letter {
+            line: number,
             id,
             target: line.target.into_owned(),
             routed: line.routed.into_owned(),

@@ -5,8 +5,6 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use rolog_core::frame::RecordId;
-
 use super::letter::Letter;
 
 /// A file of dead letters that is being replayed. As long as it exists, no pipeline writes to it.
@@ -64,22 +62,24 @@ impl LetterFile {
         let lines = self.lines()?.zip(1..);
         Ok(lines.filter_map(|(line, number)| match line {
             Ok(line) if line.trim_ascii().is_empty() => None,
-            Ok(line) => Some(Ok(Letter::read(&line).map_err(|message| Unreadable {
-                line: number,
-                message,
+            Ok(line) => Some(Ok(Letter::read(&line, number).map_err(|message| {
+                Unreadable {
+                    line: number,
+                    message,
+                }
             }))),
             Err(error) => Some(Err(error)),
         }))
     }
 
-    /// Takes the letters with these ids out. Everything else stays as it is, and the file is either
+    /// Takes the letters on these lines out. Everything else stays as it is, and the file is either
     /// the old one or the new one, whatever happens meanwhile.
     ///
     /// Returns how many lines were taken out.
     ///
     /// # Errors
     /// The file cannot be read, or the new one not be written; nothing has changed then.
-    pub fn take_out(self, delivered: &HashSet<RecordId>) -> io::Result<u64> {
+    pub fn take_out(self, arrived: &HashSet<u64>) -> io::Result<u64> {
         let mut name = self.path.as_os_str().to_owned();
         name.push(".replayed");
         let beside = PathBuf::from(name);
@@ -90,10 +90,9 @@ impl LetterFile {
         let mut taken = 0;
         let mut kept = 0;
         let mut out = BufWriter::new(options.open(&beside)?);
-        for line in self.lines()? {
+        for (line, number) in self.lines()?.zip(1..) {
             let line = line?;
-            let arrived = Letter::read(&line).is_ok_and(|letter| delivered.contains(&letter.id));
-            if arrived {
+            if arrived.contains(&number) {
                 taken += 1;
             } else {
                 out.write_all(&line)?;

@@ -104,8 +104,8 @@ async fn what_was_delivered_is_taken_out_and_the_rest_stays() {
         .letters()
         .unwrap()
         .filter_map(|letter| letter.unwrap().ok())
-        .map(|letter| letter.id)
-        .filter(|id| id.sequence % 2 == 0)
+        .filter(|letter| letter.id.sequence % 2 == 0)
+        .map(|letter| letter.line)
         .collect();
     assert_eq!(replay.take_out(&arrived).unwrap(), 2);
     let (numbers, unreadable) = read(&path);
@@ -128,7 +128,7 @@ async fn when_all_have_arrived_the_file_is_gone() {
     let all = replay
         .letters()
         .unwrap()
-        .map(|l| l.unwrap().unwrap().id)
+        .map(|l| l.unwrap().unwrap().line)
         .collect();
     assert_eq!(replay.take_out(&all).unwrap(), 1);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -153,7 +153,7 @@ async fn the_oldest_go_first_and_are_counted() {
         let text = std::fs::read_to_string(path).unwrap();
         kept.extend(
             text.lines()
-                .map(|line| Letter::read(line.as_bytes()).unwrap().id.sequence),
+                .map(|line| Letter::read(line.as_bytes(), 1).unwrap().id.sequence),
         );
     }
     kept.sort_unstable();
@@ -227,10 +227,10 @@ fn a_frame_that_is_not_the_records_own_is_not_sent() {
     let text = |line: &[u8]| serde_json::from_slice::<serde_json::Value>(line).unwrap();
     let mut mixed = text(&one);
     mixed["frame"] = text(&two)["frame"].clone();
-    let error = Letter::read(mixed.to_string().as_bytes()).unwrap_err();
+    let error = Letter::read(mixed.to_string().as_bytes(), 1).unwrap_err();
     assert!(error.contains("not that of the record"), "{error}");
     mixed["frame"] = "####".into();
-    let error = Letter::read(mixed.to_string().as_bytes()).unwrap_err();
+    let error = Letter::read(mixed.to_string().as_bytes(), 1).unwrap_err();
     assert!(error.contains("Base64"), "{error}");
 }
 
