@@ -103,7 +103,7 @@ pub struct Failure {
     pub class: Class,
     /// One sentence for people, without secrets.
     pub message: String,
-    /// How long the destination asks to be left alone.
+    /// How long the destination asks to be left alone; an hour of it is heeded at most.
     pub retry_after: Option<Duration>,
     /// Whether some of the batch may have reached the destination all the same.
     pub maybe_written: bool,

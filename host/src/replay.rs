@@ -22,7 +22,7 @@ use crate::dead_letters::{Letter, LetterFile, Unreadable};
 use crate::error::Error;
 use crate::instance::BoxFuture;
 use crate::pipeline::Pipeline;
-use crate::stage::{NoRoom, Reservation, Stage};
+use crate::stage::{AGES, NoRoom, Reservation, Stage};
 
 /// Records that are under way at once.
 const WINDOW: usize = 1000;
@@ -103,7 +103,7 @@ impl Pipeline {
         to: Option<String>,
         deadline: Duration,
     ) -> Result<Replay, Error> {
-        let until = Instant::now() + deadline;
+        let until = Instant::now() + deadline.min(AGES);
         let system = |error| Error::system("the replay", error);
         let file = LetterFile::open(path).map_err(system)?;
         let (sender, letters) = mpsc::channel::<Read>(WINDOW);

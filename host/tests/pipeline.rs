@@ -324,6 +324,35 @@ routes:
 }
 
 #[test]
+fn who_gives_no_bound_waits_for_as_long_as_it_takes() {
+    let (flaky, memory) = flaky(2);
+    let spec = spec(
+        "
+version: 1
+targets:
+  app: { plugin: in-process, flush: { interval: 10ms, retry_delay: 10ms } }
+routes:
+  - { logger: '**', to: app }
+",
+    );
+    let host = Host::builder().pipeline(spec).target("app", flaky);
+    let host = host.start().unwrap();
+    let log = host.factory().get_logger("x");
+    (0..5).for_each(|n| info!(log, "{n}", n = n));
+    assert_eq!(host.flush_blocking(Duration::MAX), 0);
+    assert!(memory.wait_for(5, Duration::MAX));
+    let folder = tempfile::tempdir().unwrap();
+    let nothing = folder.path().join("dead.jsonl");
+    std::fs::write(&nothing, "").unwrap();
+    let replay = host.replay_blocking(nothing, None, Duration::MAX).unwrap();
+    assert!(replay.is_complete());
+    (5..10).for_each(|n| info!(log, "{n}", n = n));
+    let report = host.dispose_blocking(Duration::MAX);
+    assert!(report.is_complete() && report.ledger.balances(), "{report}");
+    assert_eq!(memory.records().len(), 10);
+}
+
+#[test]
 fn a_host_that_is_dropped_delivers_what_it_has() {
     let host = start(ONE);
     let memory = host.memory("app").unwrap();

@@ -12,6 +12,7 @@ use rolog_core::{Level, LogTarget};
 
 use super::{Refused, settings};
 use crate::instance::{Attempt, BoxFuture, Buffer, Instance, Maker};
+use crate::stage::AGES;
 
 /// How many records are kept where the configuration does not say.
 const KEPT: NonZeroUsize = NonZeroUsize::new(10_000).expect("it is not 0");
@@ -153,7 +154,7 @@ impl Memory {
 
     /// Waits until at least so many records are kept; false when `most` passed before.
     pub fn wait_for(&self, count: usize, most: Duration) -> bool {
-        let until = Instant::now() + most;
+        let until = Instant::now() + most.min(AGES);
         let mut kept = self.kept();
         while kept.len() < count {
             let left = until.saturating_duration_since(Instant::now());

@@ -27,7 +27,9 @@ use crate::pump::Command;
 use crate::reload::Tally;
 use crate::report::Report;
 use crate::routes::InForce;
-use crate::stage::{Event, EventKind, Fate, Loss, NoRoom, Recent, Services, Stage, TargetReport};
+use crate::stage::{
+    AGES, Event, EventKind, Fate, Loss, NoRoom, Recent, Services, Stage, TargetReport,
+};
 use crate::waiting::Slots;
 
 mod backend;
@@ -151,6 +153,7 @@ impl Pipeline {
     /// Routes everything that was logged before the call, and waits until it has left the queues;
     /// returns how many records are still there at the deadline.
     pub(crate) async fn flush(self: Arc<Self>, deadline: Duration) -> u64 {
+        let deadline = deadline.min(AGES);
         let until = Instant::now() + deadline;
         let pipeline = Arc::clone(&self);
         let asked = tokio::task::spawn_blocking(move || pipeline.barrier(deadline + PUMP_PATIENCE));
@@ -205,6 +208,7 @@ impl Pipeline {
         if self.closing.swap(true, Ordering::AcqRel) {
             return self.wait_ended().await;
         }
+        let deadline = deadline.min(AGES);
         let until = Instant::now() + deadline;
         let pipeline = Arc::clone(&self);
         let drained = tokio::task::spawn_blocking(move || {

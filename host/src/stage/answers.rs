@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rolog_core::delivery::{Class, Failure, Outcome, Verdict};
 use tokio::time::Instant;
 
-use super::backoff::Retry;
+use super::backoff::{Retry, heeded};
 use super::breaker::{BreakerChange, BreakerState};
 use super::driver::{Driver, Hold};
 use super::event::EventKind;
@@ -198,7 +198,7 @@ impl Driver {
             (Verdict::Hold, Some(failure)) => {
                 let rounds = self.hold.map_or(0, |hold| hold.rounds + 1);
                 let wait = self.settings.hold.wait(rounds);
-                let wait = wait.max(failure.retry_after.unwrap_or_default());
+                let wait = wait.max(failure.retry_after.map(heeded).unwrap_or_default());
                 if self.hold.is_none() {
                     let failure = failure.clone();
                     self.shared.tell(EventKind::Held { failure });

@@ -15,6 +15,11 @@ pub const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 /// No wait is longer, so that a time in the future can always be told.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_hours(24 * 365);
 
+/// What is made of a retry-after.
+pub(super) fn heeded(asked: Duration) -> Duration {
+    asked.min(LONGEST_RETRY_AFTER)
+}
+
 /// How the wait grows from one attempt to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Growth {
@@ -184,7 +189,7 @@ impl RetryPolicy {
             wait = delay.mul_f64(factor.max(0.0));
         }
         if let Some(asked) = retry_after {
-            wait = wait.max(asked.min(LONGEST_RETRY_AFTER));
+            wait = wait.max(heeded(asked));
         }
         match self.give_up_after {
             Some(span) if since_first.saturating_add(wait) > span => Retry::GiveUp,

@@ -93,3 +93,4 @@ pub use self::shared::{PressureSink, Services};
 pub use self::slot::Seat;
 pub use self::status::{Mode, StageSnapshot, Status};
 pub(crate) use latch::{Latch, Opener};
+pub(crate) use phase::AGES;

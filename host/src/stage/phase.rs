@@ -5,6 +5,9 @@ use std::time::Duration;
 use rolog_core::delivery::Failure;
 use tokio::time::Instant;
 
+/// Centuries: as good as for ever as a deadline, and a time in the future that can be told.
+pub(crate) const AGES: Duration = Duration::from_secs(1 << 32);
+
 /// How far a stage is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -30,8 +33,7 @@ impl Drain {
     /// instance's own end; each fallback behind the target takes a third of what is left before.
     pub(super) fn new(now: Instant, deadline: Duration, height: u32) -> Self {
         let share = 0.9 * (2.0f64 / 3.0).powf(f64::from(height.min(16)));
-        // Centuries are as good as for ever, and fit.
-        let deadline = deadline.min(Duration::from_secs(1 << 32));
+        let deadline = deadline.min(AGES);
         Drain {
             give_up: now + deadline.mul_f64(share),
             end: now + deadline,

@@ -4,6 +4,7 @@ use futures_util::stream::StreamExt as _;
 use rolog_core::delivery::{Class, Failure};
 use tokio::time::Instant;
 
+use super::backoff::heeded;
 use super::driver::{Done, Driver};
 use super::event::EventKind;
 use super::ledger::DropReason;
@@ -127,7 +128,7 @@ impl Driver {
             return self.put_away(&why);
         }
         let wait = self.settings.hold.wait(self.slot.rounds);
-        let wait = wait.max(failure.retry_after.unwrap_or_default());
+        let wait = wait.max(failure.retry_after.map(heeded).unwrap_or_default());
         self.slot.phase = SlotPhase::Failed {
             again: Instant::now() + wait,
         };

@@ -1,5 +1,7 @@
 //! What each answer of a target leads to.
 
+use std::time::Duration;
+
 use rolog_core::delivery::{Class, Failure, Outcome, Rejection};
 use tokio::time::Instant;
 
@@ -129,6 +131,20 @@ async fn a_hold_burns_no_attempts_and_probes_slowly() {
     assert_eq!(stage.row().retries, 0);
     assert_eq!(witness.events("t"), ["held", "released", "recovered"]);
     assert_eq!(stage.status().mode, Mode::Active);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_destination_can_ask_to_be_left_alone_for_longer_than_an_hour() {
+    let world = World::new();
+    let later = |failure: Failure| failure.retry_after(Duration::MAX);
+    world.fail_creations([later(refused())]);
+    world.script([Step::now(Outcome::hold(later(missing_table())))]);
+    let stage = stage("t", batches_of(1), &world, &[], Services::default());
+    accept(&stage, [1]);
+    pass(s(3601)).await;
+    assert_eq!(stage.status().mode, Mode::Holding);
+    pass(s(3601)).await;
+    assert_eq!(world.written(), [1]);
 }
 
 #[tokio::test(start_paused = true)]
