@@ -18,6 +18,9 @@ use std::fmt;
 /// The shortest value that is masked, in bytes.
 pub const MIN_SECRET: usize = 4;
 
+/// How many forms of earlier values are masked beside those in force.
+const EARLIER: usize = 500;
+
 /// What stands where a secret was.
 const MASK: &str = "***";
 
@@ -72,10 +75,13 @@ impl Secrets {
         }
     }
 
-    /// Adds another pipeline's secrets, for a time in which both are in use.
-    pub fn merge(&mut self, other: &Secrets) {
-        for form in &other.forms {
-            if !self.forms.contains(form) {
+    /// Adds those of earlier configurations, the latest first: what was made by one of them may still
+    /// speak. So that a value that changes every minute does not take more and more time, those before
+    /// the last [`EARLIER`] forms are forgotten.
+    pub(crate) fn remember(&mut self, earlier: &Secrets) {
+        let most = self.forms.len() + EARLIER;
+        for form in &earlier.forms {
+            if self.forms.len() < most && !self.forms.contains(form) {
                 self.forms.push(form.clone());
             }
         }
@@ -152,6 +158,20 @@ mod tests {
         assert_eq!(secrets.mask("aaaaaaa"), "***");
         assert_eq!(secrets.mask("abcdabcd"), "******");
         assert!(matches!(secrets.mask("nothing"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn earlier_values_are_remembered_the_latest_first_and_not_for_ever() {
+        let mut all = Secrets::default();
+        for n in 0..=EARLIER {
+            let mut next = Secrets::of([format!("secret-{n}.")]);
+            next.remember(&all);
+            all = next;
+        }
+        assert_eq!(all.mask("secret-0. secret-500."), "*** ***");
+        let mut next = Secrets::of(["another"]);
+        next.remember(&all);
+        assert_eq!(next.mask("secret-0. secret-1. another"), "secret-0. *** ***");
     }
 
     #[test]

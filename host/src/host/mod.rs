@@ -25,6 +25,8 @@ use crate::stage::Status;
 mod builder;
 mod last_good;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use builder::HostBuilder;
 pub(crate) use source::FileSource;

@@ -347,10 +347,11 @@ impl Pipeline {
         Arc::clone(&self.secrets.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn set_secrets(&self, new: &PipelineSpec, old: &PipelineSpec) {
+    pub(crate) fn set_secrets(&self, new: &PipelineSpec) {
         let mut secrets = Secrets::clone(new.secrets());
-        secrets.merge(old.secrets());
-        *self.secrets.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(secrets);
+        let mut current = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        secrets.remember(&current);
+        *current = Arc::new(secrets);
     }
 
     /// Logs for the pipeline itself, about `target` where it is about one.

@@ -122,7 +122,7 @@ impl Pipeline {
         }
         self.remember(spec.explain().drops.get());
         let before = std::mem::replace(&mut shape.spec, spec);
-        self.set_secrets(&shape.spec, &before);
+        self.set_secrets(&shape.spec);
         if shape.spec.backtraces() != before.backtraces() {
             self.set_backtraces(shape.spec.backtraces());
         }
