@@ -363,6 +363,46 @@ routes: [{ logger: '**', to: app }]
     assert!(report.ledger.balances(), "{report}");
 }
 
+/// A reload that routes a logger to a target whose callers wait makes its callers wait as well.
+#[test]
+fn who_is_routed_to_a_full_queue_by_a_reload_waits_as_the_others_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipeline.yaml");
+    let routed = |logger: &str| {
+        let text = format!(
+            "version: 1
+targets:
+  app:
+    plugin: in-process
+    queue: {{ max_records: 5, overflow: {{ block: {{ max_wait: 1ms }} }} }}
+    flush: {{ max_size: 1, interval: 10ms }}
+routes: [{{ logger: {logger}, to: app }}]
+"
+        );
+        std::fs::write(&path, text).unwrap();
+    };
+    routed("shop");
+    let (target, door, _) = blocked();
+    let builder = Host::builder().file(&path).watch(false);
+    let host = builder.target("app", target).start().unwrap();
+    let audit = host.factory().get_logger("audit");
+    let waited = || host.ledger().source.slow_path;
+    until("callers wait", || {
+        log(&host, 1);
+        waited() > 0
+    });
+    let before = waited();
+    info!(audit, "goes nowhere");
+    assert_eq!(waited(), before);
+    routed("'**'");
+    host.reload_blocking().unwrap();
+    info!(audit, "waits");
+    assert_eq!(waited(), before + 1);
+    door.open();
+    let report = host.dispose_blocking(LONG);
+    assert!(report.ledger.balances(), "{report}");
+}
+
 /// tracing#1155, and the empty error arm of tracing-appender.
 #[test]
 fn a_failure_is_told_when_it_comes_and_again_at_the_end() {

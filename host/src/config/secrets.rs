@@ -171,7 +171,10 @@ mod tests {
         assert_eq!(all.mask("secret-0. secret-500."), "*** ***");
         let mut next = Secrets::of(["another"]);
         next.remember(&all);
-        assert_eq!(next.mask("secret-0. secret-1. another"), "secret-0. *** ***");
+        assert_eq!(
+            next.mask("secret-0. secret-1. another"),
+            "secret-0. *** ***"
+        );
     }
 
     #[test]

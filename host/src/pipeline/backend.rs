@@ -77,7 +77,9 @@ impl Backend for Pipeline {
         let routes = self.routes.get();
         Level::ALL.into_iter().any(|level| {
             let stages = routes.stages_of(logger, level);
-            stages.iter().any(|stage| pressed.contains(&**stage.name()))
+            stages
+                .iter()
+                .any(|stage| pressed.contains_key(&**stage.name()))
         })
     }
 

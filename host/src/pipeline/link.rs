@@ -36,16 +36,22 @@ impl PressureSink for Pressure {
             .pressed
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let changed = if raised {
-            pressed.insert(target.to_owned())
+        let stages = pressed.entry(target.to_owned()).or_default();
+        *stages = if raised {
+            *stages + 1
         } else {
-            pressed.remove(target)
+            stages.saturating_sub(1)
         };
+        // The first, or the last.
+        let changed = *stages == usize::from(raised);
+        if *stages == 0 {
+            pressed.remove(target);
+        }
         drop(pressed);
         if changed {
             // Not here: the pump may be the caller, and holds the stage.
             let runtime = pipeline.runtime.clone();
-            runtime.spawn(async move { pipeline.set_blocked() });
+            runtime.spawn(async move { pipeline.set_blocked(&pipeline.shape()) });
         }
     }
 

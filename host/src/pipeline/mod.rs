@@ -1,7 +1,7 @@
 //! What runs: the routes in force, the stages behind them, and everything that loggers, pump and
 //! handles share.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -63,8 +63,9 @@ pub(crate) struct Pipeline {
     pub(crate) services: Services,
     pub(crate) shape: Mutex<Shape>,
     pub(crate) commands: Mutex<Vec<Command>>,
-    /// Targets whose full queues ask callers to wait.
-    pub(crate) pressed: Mutex<BTreeSet<String>>,
+    /// Targets whose full queues ask callers to wait; how many of a name, for one that goes may drain
+    /// beside its successor.
+    pub(crate) pressed: Mutex<BTreeMap<String, usize>>,
     /// How many of those have no room at all.
     pub(crate) full: AtomicUsize,
     /// What must not be shown, of this configuration and the one before it, whose instances may
@@ -94,6 +95,7 @@ impl Pipeline {
         for logger in self.factory.registry().since(0) {
             logger.gate().set_least(routes.gate(logger.name()));
         }
+        self.set_blocked(shape);
         self.factory.registry().gates_changed();
     }
 
@@ -268,8 +270,9 @@ impl Pipeline {
         self.intake.is_forked()
     }
 
-    /// Raises or lowers the bit in each logger's gate, by the targets that it is routed to.
-    fn set_blocked(&self) {
+    /// Raises or lowers the bit in each logger's gate, by the targets that it is routed to. Under the
+    /// lock of the shape, so that nobody goes by routes that were replaced.
+    fn set_blocked(&self, _: &Shape) {
         for logger in self.factory.registry().since(0) {
             logger.gate().set_blocked(self.is_pressed(logger.name()));
         }
