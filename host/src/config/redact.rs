@@ -8,6 +8,7 @@ use std::sync::Arc;
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::digest::Digest;
+use super::keeping::{CountedBy, RecordedBy};
 use super::path::SettingPath;
 use super::places::Places;
 use super::problem::{Problem, quoted};
@@ -423,5 +424,34 @@ pub(super) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
         let expected = "another name, or this one under `redact.except`";
         problems.push(problem(path, "`redact` hides this field", expected).warning());
     }
+    // A hash still tells values apart.
+    let masked = |field: &str| redact.with == Covering::Mask && rules.hides(field.as_bytes());
+    for (path, field) in counted_fields(draft).filter(|(_, field)| masked(field)) {
+        let what = format!("`redact` masks `{field}`, so all its values are counted as one");
+        let expected = "another field, `redact.with: hash`, or this one under `redact.except`";
+        problems.push(problem(path, &what, expected).warning());
+    }
     problems
+}
+
+/// The fields by whose values records are told apart, and where that is said.
+fn counted_fields(draft: &Draft) -> impl Iterator<Item = (SettingPath, &str)> {
+    let routes = draft.routes.iter().enumerate().flat_map(|(index, route)| {
+        let rules = &route.rules;
+        let sample = rules.sample.as_on().map(|rule| ("sample", &rule.by));
+        let limit = rules.limit.as_on().map(|rule| ("limit", &rule.by));
+        let rules = [sample, limit].into_iter().flatten();
+        rules.filter_map(move |(rule, by)| match by {
+            CountedBy::Field(name) => {
+                let route = SettingPath::root().key("routes").index(index);
+                Some((route.key(rule).key("by"), name.as_ref()))
+            }
+            CountedBy::CallSite | CountedBy::Logger => None,
+        })
+    });
+    let recorder = draft.recorder.as_on().and_then(|rule| match &rule.by {
+        RecordedBy::Field(name) => Some((SettingPath::root().key("recorder").key("by"), &**name)),
+        RecordedBy::Thread => None,
+    });
+    routes.chain(recorder)
 }

@@ -110,3 +110,32 @@ fn the_same_can_be_built_in_code() {
         (read.routes(), read.recorder())
     );
 }
+
+#[test]
+fn counting_by_a_field_that_is_masked_is_a_warning() {
+    let rules = "sample: { by: 'field:n' }\n    limit: { by: 'field:user_password' }\n";
+    let hidden = |redact: &str| {
+        route(&format!(
+            "{rules}recorder: {{ by: 'field:session_id' }}\n{redact}"
+        ))
+    };
+    let warnings = |yaml: &str| {
+        let spec = read(yaml).unwrap_or_else(|problems| panic!("{problems}"));
+        let warnings = spec.warnings().iter().map(ToString::to_string);
+        warnings.collect::<Vec<_>>()
+    };
+    let tail = "expected another field, `redact.with: hash`, or this one under `redact.except`";
+    assert_eq!(
+        warnings(&hidden("redact: { keys: ['*_password'] }")),
+        [
+            format!(
+                "p.yaml:6:18: warning: routes[0].limit.by: `redact` masks `user_password`, so all its values are counted as one; {tail}"
+            ),
+            format!(
+                "p.yaml:7:17: warning: recorder.by: `redact` masks `session_id`, so all its values are counted as one; {tail}"
+            ),
+        ]
+    );
+    assert!(warnings(&hidden("")).is_empty());
+    assert!(warnings(&hidden("redact: { except: [session_id, user_password] }")).is_empty());
+}
