@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use rolog_core::delivery::Failure;
 
-use super::make::Made;
+use super::make::{Made, let_go};
 use super::moves::Moves;
-use super::{Cause, Generation};
+use super::{Cause, Generation, fixed};
 use crate::config::{PipelineSpec, Problems, TargetChange, TargetName};
 use crate::dress::Dress;
 use crate::error::Error;
@@ -44,8 +44,15 @@ impl Pipeline {
         if self.closing.load(Ordering::Acquire) {
             return Err(Error::disposed());
         }
-        for name in spec.targets().keys() {
-            tuned(&spec, name, &made, &shape)?;
+        // The service may have added a target of its own since it was compared.
+        let tuned = |name| tuned(&spec, name, &made, &shape);
+        let fits = fixed(&shape, &spec).and_then(|()| {
+            let mut names = spec.targets().keys();
+            names.try_for_each(|name| tuned(name).map(drop))
+        });
+        if let Err(error) = fits {
+            let_go(made);
+            return Err(error);
         }
         let number = shape.generation + 1;
         let mut stages = shape.stages.clone();
