@@ -157,6 +157,22 @@ fn a_new_version_takes_over_and_the_old_one_is_left_in_order() {
 }
 
 #[test]
+fn a_rollback_goes_to_the_configuration_before_whatever_was_built_anew_since() {
+    let _alone = alone();
+    let bench = Bench::start(&["a"], |builder| builder);
+    let file = bench.folder.path().join("pipeline.yaml");
+    fs::write(file, yaml(&["a", "b"])).unwrap();
+    assert_eq!(bench.host.reload_blocking().unwrap().number, 2);
+    bench.put(&artifacts::library("good_next"));
+    assert_eq!(bench.host.reload_plugins_blocking().unwrap().number, 3);
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let back = runtime.unwrap().block_on(bench.host.rollback()).unwrap();
+    assert_eq!(back.number, 4);
+    assert_eq!(back.with(TargetChange::Removed).count(), 1);
+    assert!(bench.host.dispose_blocking(LONG).ledger.balances());
+}
+
+#[test]
 fn a_build_that_cannot_be_used_leaves_the_old_one_running_and_says_so() {
     let _alone = alone();
     let bench = Bench::start(&["a"], |builder| builder);

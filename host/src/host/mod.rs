@@ -243,7 +243,8 @@ impl Host {
             .await
     }
 
-    /// Goes back to the configuration of the generation before, as a new generation.
+    /// Goes back to the configuration before the present one, as a new generation. Plugins stay in the
+    /// builds that they have.
     ///
     /// # Errors
     /// There is none, or it does not run any more; the present one goes on then.

@@ -133,7 +133,10 @@ impl Pipeline {
         if shape.spec.backtraces() != before.backtraces() {
             self.set_backtraces(shape.spec.backtraces());
         }
-        shape.before = Some(Box::new(before));
+        // A plugin's new build is no other configuration.
+        if !before.diff(&shape.spec).is_empty() {
+            shape.before = Some(Box::new(before));
+        }
         shape.stages = stages;
         self.intake
             .set_flush_on(shape.spec.intake_config().flush_on);
