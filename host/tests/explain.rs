@@ -57,6 +57,18 @@ targets
 }
 
 #[test]
+fn places_are_those_of_the_file_as_it_is_now() {
+    let read = |text: &str| config::parse(text, "shop.yaml", "/", &Env::empty()).unwrap();
+    let host = Host::builder().pipeline(read(PIPELINE)).start().unwrap();
+    let later = format!("# A word on it.\n{PIPELINE}");
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let same = runtime.unwrap().block_on(host.reconfigure(read(&later)));
+    assert_eq!(same.unwrap().number, 1);
+    let told = host.explain("shop.db", Level::Debug).to_string();
+    assert!(told.contains("under `levels` (shop.yaml:5:3)"), "{told}");
+}
+
+#[test]
 fn each_reason_why_a_record_is_nowhere_has_its_words() {
     let first = |logger: &str, level| {
         let told = explain(logger, level);

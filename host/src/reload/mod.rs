@@ -97,7 +97,9 @@ impl Pipeline {
         }
         let (changes, unchanged, kept_resources) = self.compare(&spec, renew)?;
         if unchanged {
-            let shape = self.shape();
+            let mut shape = self.shape();
+            // The same, but it may stand in other lines by now.
+            shape.spec = spec;
             return Ok(shape.history.current().clone());
         }
         let wanted: BTreeSet<TargetName> = changes
