@@ -12,6 +12,7 @@ use rolog_core::frame::Batch;
 use rolog_core::value::Value;
 use rolog_core::{Level, LogTarget, log};
 use rolog_host::Host;
+use rolog_host::stage::Measure;
 use rolog_plugin::prelude as sdk;
 
 const LONG: Duration = Duration::from_mins(1);
@@ -226,4 +227,76 @@ fn a_target_of_the_services_own_that_was_taken_away_can_be_named_again() {
     let numbers: Vec<u64> = place.records.iter().map(|(_, n)| *n).collect();
     assert_eq!(numbers, (0..13).collect::<Vec<_>>());
     assert_eq!(place.together, 1);
+}
+
+/// Delivers when it is let.
+struct Gated(Arc<tokio::sync::Semaphore>);
+
+impl LogTarget for Gated {
+    async fn log(&self, _: &Batch<'_>) -> Outcome {
+        drop(self.0.acquire().await.unwrap());
+        Outcome::delivered()
+    }
+}
+
+#[test]
+fn a_name_that_comes_back_has_one_series_and_no_counter_falls() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pipeline.yaml");
+    let with = |name: &str, plugin: &str| {
+        let text = format!(
+            "version: 1
+levels: {{ rolog: off }}
+targets: {{ {name}: {{ plugin: {plugin}, flush: {{ max_size: 1 }} }} }}
+routes: [{{ to: {name} }}]
+"
+        );
+        fs::write(&file, text).unwrap();
+    };
+    with("own", "in-process");
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let host = Host::builder().file(&file).watch(false);
+    let host = host
+        .target("own", Gated(Arc::clone(&gate)))
+        .start()
+        .unwrap();
+    let logger = host.factory().get_logger("a");
+    let told = || {
+        let targets = host.metrics().targets;
+        let mut own = targets.into_iter().filter(|one| &*one.target == "own");
+        let first = own.next().expect("it is there");
+        assert!(own.next().is_none(), "one series");
+        first
+    };
+    let until = |what: &str, met: &dyn Fn() -> bool| {
+        let end = Instant::now() + LONG;
+        while !met() {
+            assert!(Instant::now() < end, "{what}: {:#?}", host.ledger());
+            std::thread::yield_now();
+        }
+    };
+    (0..3u64).for_each(|n| log!(logger, Level::Information, "first", n = n));
+    until("the first has its records", &|| told().row.accepted == 3);
+    for name in ["other", "own"] {
+        with(name, "memory");
+        host.reload_blocking().unwrap();
+    }
+    (0..2u64).for_each(|n| log!(logger, Level::Information, "second", n = n));
+    until("the second has its own", &|| told().row.accepted == 5);
+    let delivered = std::cell::Cell::new(told().row.delivered);
+    assert!(told().row.queued >= 3 && delivered.get() <= 2);
+    gate.add_permits(1);
+    until("all have arrived", &|| {
+        let now = told().row.delivered;
+        assert!(now >= delivered.replace(now), "a counter fell");
+        now == 5
+    });
+    until("the first has ended", &|| {
+        host.ledger().removed.delivered == 3
+    });
+    assert_eq!((told().row.delivered, told().row.queued), (5, 0));
+    let attempts = told().measures.of(Measure::DeliverySeconds).count();
+    assert_eq!(attempts, told().row.attempts);
+    let report = host.dispose_blocking(LONG);
+    assert!(report.is_complete() && report.ledger.balances(), "{report}");
 }

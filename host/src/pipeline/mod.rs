@@ -143,13 +143,7 @@ impl Pipeline {
     }
 
     fn stages(&self) -> Vec<Stage> {
-        let shape = self.shape();
-        shape
-            .stages
-            .values()
-            .chain(shape.retiring.iter().map(|going| &going.stage))
-            .cloned()
-            .collect()
+        self.shape().all_stages().cloned().collect()
     }
 
     /// Routes everything that was logged before the call, and waits until it has left the queues;
@@ -329,14 +323,14 @@ impl Pipeline {
     /// The numbers of this moment.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let ledger = self.ledger();
-        let stages = self.stages();
+        let targets = self.shape().told();
         Snapshot {
             generation: self.shape().generation,
             reloads: self.reloads.reloads(),
             plugins: Loader::loads(),
             plugin_versions_limit: self.catalog.loader().most_versions(),
             ledger,
-            targets: stages.iter().map(Stage::snapshot).collect(),
+            targets,
             recorder_bytes: self.counts.keeping.recorded().1,
             recorder_dumped: self.counts.keeping.dumped.get(),
             dead_letters_discarded: self.outlets.letters().discarded(),

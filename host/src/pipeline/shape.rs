@@ -1,5 +1,6 @@
 //! What the routes are compiled from, and what is remembered from one generation to the next.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::loader::Library;
 use crate::reload::{Cause, History};
 use crate::router::Router;
 use crate::routes::Routes;
-use crate::stage::{Stage, TargetRow};
+use crate::stage::{Stage, StageSnapshot, TargetRow};
 
 /// What the routes are compiled from.
 pub(crate) struct Shape {
@@ -40,6 +41,8 @@ pub(crate) struct Shape {
     pub(crate) retiring: Vec<Retiring>,
     /// The rows of those that have.
     pub(crate) removed: TargetRow,
+    /// Of those whose name is another target's by now, what they had counted.
+    earlier: BTreeMap<Arc<str>, StageSnapshot>,
     /// The configuration of the generation before.
     pub(crate) before: Option<Box<PipelineSpec>>,
     pub(crate) history: History,
@@ -110,9 +113,48 @@ impl Shape {
             stale: BTreeSet::new(),
             retiring: Vec::new(),
             removed: TargetRow::default(),
+            earlier: BTreeMap::new(),
             before: None,
             attached: Vec::new(),
         }
+    }
+
+    /// What is told under each name: of its target, and of those that had the name before it, so that
+    /// no counter falls while there is one.
+    pub(crate) fn told(&self) -> Vec<StageSnapshot> {
+        let mut told: BTreeMap<Arc<str>, StageSnapshot> = BTreeMap::new();
+        for stage in self.all_stages() {
+            add(&mut told, stage.snapshot());
+        }
+        for (name, before) in &self.earlier {
+            if let Some(sum) = told.get_mut(name) {
+                sum.absorb(before);
+            }
+        }
+        told.into_values().collect()
+    }
+
+    /// Closes the account of a stage that was retiring.
+    pub(crate) fn ended(&mut self, stage: &Stage) {
+        let known = self.retiring.len();
+        self.retiring.retain(|going| !going.stage.is_same(stage));
+        if self.retiring.len() == known {
+            return;
+        }
+        let last = stage.snapshot();
+        self.removed.absorb(&last.row);
+        let name = stage.name();
+        if self.all_stages().any(|other| other.name() == name) {
+            add(&mut self.earlier, last);
+        } else {
+            self.earlier.remove(name);
+        }
+    }
+
+    /// Those in force, and behind them those that drain.
+    pub(crate) fn all_stages(&self) -> impl Iterator<Item = &Stage> {
+        let retiring = self.retiring.iter().map(|going| &going.stage);
+        self.stages.values().chain(retiring)
     }
 
     /// What the instances of a target may use: the one in its slot, and the one that is to follow.
@@ -138,5 +180,15 @@ impl Shape {
             .map(|name| self.stages[name].clone())
             .collect();
         Routes::new(self.generation, router, stages, self.dress.clone())
+    }
+}
+
+/// Adds to what is told under a name.
+fn add(told: &mut BTreeMap<Arc<str>, StageSnapshot>, one: StageSnapshot) {
+    match told.entry(Arc::clone(&one.target)) {
+        Entry::Occupied(mut sum) => sum.get_mut().absorb(&one),
+        Entry::Vacant(first) => {
+            first.insert(one);
+        }
     }
 }

@@ -44,13 +44,7 @@ impl Pipeline {
         if self.closing.load(Ordering::Acquire) {
             return Err(Error::disposed());
         }
-        // The service may have added a target of its own since it was compared.
-        let tuned = |name| tuned(&spec, name, &made, &shape);
-        let fits = fixed(&shape, &spec).and_then(|()| {
-            let mut names = spec.targets().keys();
-            names.try_for_each(|name| tuned(name).map(drop))
-        });
-        if let Err(error) = fits {
+        if let Err(error) = fits(&spec, &made, &shape) {
             let_go(made);
             return Err(error);
         }
@@ -265,15 +259,8 @@ impl Pipeline {
             }
             let pipeline = Arc::clone(self);
             self.runtime.spawn(async move {
-                let report = stage.dispose(DRAIN_DEADLINE).await;
-                {
-                    let mut shape = pipeline.shape();
-                    let known = shape.retiring.len();
-                    shape.retiring.retain(|other| !other.stage.is_same(&stage));
-                    if shape.retiring.len() < known {
-                        shape.removed.absorb(&report.row);
-                    }
-                }
+                stage.dispose(DRAIN_DEADLINE).await;
+                pipeline.shape().ended(&stage);
                 pipeline.rest(library).await;
             });
         }
@@ -288,6 +275,18 @@ fn added_in_order(spec: &PipelineSpec, added: &[TargetName]) -> Vec<TargetName> 
     }
     order.retain(|name| added.contains(name));
     order
+}
+
+/// Whether `spec` can follow what runs by now: the service may have added a target of its own since
+/// they were compared.
+fn fits(
+    spec: &PipelineSpec,
+    made: &BTreeMap<TargetName, Made>,
+    shape: &Shape,
+) -> Result<(), Error> {
+    fixed(shape, spec)?;
+    let mut names = spec.targets().keys();
+    names.try_for_each(|name| tuned(spec, name, made, shape).map(drop))
 }
 
 /// The settings that a target's stage has under `spec`.

@@ -87,6 +87,15 @@ impl Histogram {
         self.sum += value;
     }
 
+    /// Adds one with the same bounds.
+    fn absorb(&mut self, other: &Histogram) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.count += other.count;
+        self.sum += other.sum;
+    }
+
     /// How many values there were.
     pub fn count(&self) -> u64 {
         self.count
@@ -136,6 +145,12 @@ impl Measures {
 
     pub(super) fn observe(&mut self, measure: Measure, value: f64) {
         self.0[measure as usize].observe(value);
+    }
+
+    pub(super) fn absorb(&mut self, other: &Measures) {
+        for (own, other) in self.0.iter_mut().zip(&other.0) {
+            own.absorb(other);
+        }
     }
 }
 

@@ -113,3 +113,12 @@ pub struct StageSnapshot {
     /// The settings in force.
     pub settings: Arc<StageSettings>,
 }
+
+impl StageSnapshot {
+    /// Adds what another stage of the same name has counted and holds.
+    pub(crate) fn absorb(&mut self, other: &StageSnapshot) {
+        self.row.absorb(&other.row);
+        self.measures.absorb(&other.measures);
+        self.queued_bytes += other.queued_bytes;
+    }
+}
