@@ -6,6 +6,7 @@ mod programs;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::postgres::finish;
 use super::proxy::{Cuts, Proxy};
@@ -216,6 +217,22 @@ impl Kafka {
         kcat.arg(format!("{format}\\n"));
         let all = finish(&mut kcat);
         all.lines().map(str::to_owned).collect()
+    }
+
+    /// [`read`](Self::read) until so many messages are there, at most a minute: a node that leads a
+    /// partition since a moment ago shows the last of them only when those that follow it have asked
+    /// for more. Returns what is there then.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn read_so_many(&self, topic: &str, format: &str, count: usize) -> Vec<String> {
+        let end = Instant::now() + Duration::from_mins(1);
+        loop {
+            let there = self.read(topic, format);
+            if there.len() >= count || Instant::now() >= end {
+                return there;
+            }
+        }
     }
 
     fn tool(&self, class: &str, arguments: &[&str]) {

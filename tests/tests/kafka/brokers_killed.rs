@@ -93,7 +93,7 @@ fn every_record_is_there_once_and_in_order_while_brokers_are_killed_in_turn() {
 fn check(kafka: &Kafka, total: usize) {
     let mut last: BTreeMap<String, u64> = BTreeMap::new();
     let mut seen = 0;
-    for line in kafka.read("t", "%p %k") {
+    for line in kafka.read_so_many("t", "%p %k", total) {
         let (partition, number) = line.split_once(' ').unwrap();
         let number: u64 = number.parse().unwrap();
         let before = last.insert(partition.to_owned(), number);

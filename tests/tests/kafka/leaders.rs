@@ -52,7 +52,7 @@ fn every_record_is_there_once_and_in_order_while_leaders_are_moved() {
     assert_eq!((row.maybe_written, row.retries), (0, 0), "{report}");
 
     let (mut last, mut seen) = (BTreeMap::new(), HashSet::new());
-    for line in kafka.read("t", "%p %k") {
+    for line in kafka.read_so_many("t", "%p %k", total) {
         let (partition, number) = line.split_once(' ').unwrap();
         let number: usize = number.parse().unwrap();
         assert!(seen.insert(number), "{number} is there twice");

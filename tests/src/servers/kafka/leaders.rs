@@ -10,7 +10,7 @@ use super::Kafka;
 use super::programs::java;
 
 /// Longer than anything takes.
-const LONG: Duration = Duration::from_mins(1);
+const LONG: Duration = Duration::from_mins(3);
 
 impl Kafka {
     /// The leader of each partition of a topic, in their order.
