@@ -59,15 +59,7 @@ impl DeadLetterFile {
     /// # Errors
     /// It cannot be opened, or another process writes to it.
     pub fn open(settings: DeadLetterSettings) -> io::Result<Self> {
-        std::fs::create_dir_all(folder_of(&settings.path))?;
-        let file = open_and_lock(&settings.path)?;
-        let len = close_torn_line(&file)?;
-        let writer = Writer {
-            file,
-            len,
-            closed: predecessors(&settings.path)?,
-            letters: LetterWriter::new(),
-        };
+        let writer = Writer::open(&settings.path)?;
         Ok(DeadLetterFile {
             inner: Arc::new(Inner {
                 path: settings.path,
@@ -141,6 +133,7 @@ impl Inner {
             );
             return Err(Failure::new(Class::TooLarge, message));
         }
+        writer.keep_to(&self.path).map_err(failed)?;
         self.make_room(writer, lines.len() as u64, max)
             .map_err(failed)?;
         writer.append(&lines).map_err(failed)
@@ -152,6 +145,7 @@ impl Inner {
             let number = writer.closed.last().map_or(1, |(number, _)| number + 1);
             std::fs::rename(&self.path, numbered(&self.path, number))?;
             writer.closed.push((number, writer.len));
+            // If that fails, the next burial finds that the path does not lead to the file.
             writer.file = open_and_lock(&self.path)?;
             writer.len = 0;
         }
@@ -179,6 +173,27 @@ impl Inner {
 }
 
 impl Writer {
+    fn open(path: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(folder_of(path))?;
+        let file = open_and_lock(path)?;
+        Ok(Writer {
+            len: close_torn_line(&file)?,
+            file,
+            closed: predecessors(path)?,
+            letters: LetterWriter::new(),
+        })
+    }
+
+    /// Opens what is behind the path now, or makes it, where that is no longer the file: somebody has
+    /// moved or deleted it, and nobody would find there what is buried. The old one is let go of.
+    fn keep_to(&mut self, path: &Path) -> io::Result<()> {
+        if !leads_to(path, &self.file)? {
+            // The predecessors too are others, where the file was given the name of one.
+            *self = Writer::open(path)?;
+        }
+        Ok(())
+    }
+
     /// Appends all of it, on disk, or none.
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let written = self
@@ -248,6 +263,21 @@ fn open_and_lock(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     File::open(folder_of(path))?.sync_all()?;
     Ok(file)
+}
+
+/// Whether this path is still that of the open file.
+#[cfg(unix)]
+fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let identity = |data: &std::fs::Metadata| (data.dev(), data.ino());
+    let open = identity(&file.metadata()?);
+    Ok(std::fs::metadata(path).is_ok_and(|found| identity(&found) == open))
+}
+
+/// Whether there is a file at the path: what it is cannot be told.
+#[cfg(not(unix))]
+fn leads_to(path: &Path, _: &File) -> io::Result<bool> {
+    path.try_exists()
 }
 
 /// Ends a line that a crash left torn; the length of the file then.

@@ -245,3 +245,79 @@ async fn a_closed_file_can_be_replayed_and_takes_nothing_more() {
     assert_eq!(failure.class, Class::Unavailable);
     assert_eq!(read(&path).0, [1]);
 }
+
+/// How many a file holds, whoever writes to it.
+fn lines_of(path: &Path) -> usize {
+    std::fs::read_to_string(path).unwrap().lines().count()
+}
+
+#[tokio::test]
+async fn letters_do_not_follow_a_file_that_was_moved_away_or_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, elsewhere) = (
+        folder.path().join("in/dead.jsonl"),
+        folder.path().join("taken.jsonl"),
+    );
+    let file = open(&path, 1 << 20);
+    file.bury(letters([1])).await.unwrap();
+    std::fs::rename(&path, &elsewhere).unwrap();
+    file.bury(letters([2, 3])).await.unwrap();
+    assert_eq!(lines_of(&path), 2);
+    assert_eq!(read(&elsewhere).0, [1], "what was taken away is free");
+    let error = LetterFile::open(&path).unwrap_err();
+    assert!(error.to_string().contains("in use"), "{error}");
+
+    std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    file.bury(letters([4])).await.unwrap();
+    drop(file);
+    assert_eq!(read(&path).0, [4]);
+}
+
+#[tokio::test]
+async fn a_file_that_was_moved_away_is_not_missed_by_the_next_rotation() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dead.jsonl");
+    let max = 20_000;
+    let file = open(&path, max);
+    file.bury(letters([1])).await.unwrap();
+    // As the pipeline itself would name it.
+    std::fs::rename(&path, folder.path().join("dead.jsonl.1")).unwrap();
+    let mut next = 2;
+    while !folder.path().join("dead.jsonl.2").exists() {
+        assert!(next < 100, "it is rotated within its quarter");
+        file.bury(letters([next])).await.unwrap();
+        next += 1;
+    }
+    drop(file);
+    let mut kept = read(&folder.path().join("dead.jsonl.1")).0;
+    kept.extend(read(&folder.path().join("dead.jsonl.2")).0);
+    kept.extend(read(&path).0);
+    assert_eq!(kept, (1..next).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_opened_again_is_tried_with_the_next_burial() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dead.jsonl");
+    let file = open(&path, 1 << 20);
+    file.bury(letters([1])).await.unwrap();
+    std::fs::rename(&path, folder.path().join("taken.jsonl")).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert!(file.bury(letters([2])).await.is_err(), "nowhere to go");
+    std::fs::remove_dir(&path).unwrap();
+    file.bury(letters([3])).await.unwrap();
+
+    // One that another pipeline writes to by now is its own.
+    std::fs::remove_file(&path).unwrap();
+    let other = open(&path, 1 << 20);
+    let failure = file.bury(letters([4])).await.unwrap_err();
+    assert!(
+        failure.to_string().contains("in use by another pipeline"),
+        "{failure}"
+    );
+    other.bury(letters([5])).await.unwrap();
+    drop(other);
+    file.bury(letters([6])).await.unwrap();
+    drop(file);
+    assert_eq!(read(&path).0, [5, 6]);
+}
