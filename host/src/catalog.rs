@@ -94,7 +94,7 @@ impl Catalog {
     /// Watches the libraries that `spec` names from now on.
     pub(crate) fn watch_those_of(&self, spec: &PipelineSpec) {
         if let Some(watch) = self.watch.get() {
-            watch.set_files(self.files(spec));
+            watch.set_files(self.files(spec), BTreeSet::new());
         }
     }
 

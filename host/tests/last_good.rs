@@ -155,6 +155,30 @@ fn a_start_with_a_broken_file_uses_the_last_good_one_and_says_so() {
 }
 
 #[test]
+fn what_a_start_has_missed_is_watched_for() {
+    let bench = Bench::new();
+    let good = yaml("deeper/good.yaml", "1234");
+    bench.write(&good);
+    drop(bench.start().unwrap());
+    bench.write(&good.replace("'**'", "a: '${file:late}', '**'"));
+    let host = bench.builder().watch(true).start().unwrap();
+    assert_eq!(cause(&host), Cause::LastGood);
+    // The start and the watch's first look.
+    let refused = || host.metrics().reloads.with(ReloadOutcome::Refused);
+    until(|| refused() >= 2);
+    fs::write(bench.path("late"), "debug").unwrap();
+    until(|| host.generations().last().unwrap().number == 2);
+}
+
+fn until(met: impl Fn() -> bool) {
+    let end = Instant::now() + LONG;
+    while !met() {
+        assert!(Instant::now() < end, "it does not come");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn a_file_that_is_gone_or_empty_needs_the_services_own_word_for_it() {
     let bench = Bench::new();
     let kept = bench.path("deeper/good.yaml");

@@ -65,6 +65,21 @@ impl Bench {
     }
 }
 
+impl Bench {
+    fn await_refusals(&self, count: u64) {
+        self.await_reloads(ReloadOutcome::Refused, count);
+    }
+
+    /// Waits until so many reloads have ended so.
+    fn await_reloads(&self, outcome: ReloadOutcome, count: u64) {
+        let until = Instant::now() + LONG;
+        while self.host.metrics().reloads.with(outcome) < count {
+            assert!(Instant::now() < until, "{:#?}", self.host.metrics().reloads);
+            std::thread::yield_now();
+        }
+    }
+}
+
 fn names(changed: &[&str]) -> Vec<TargetName> {
     changed.iter().map(|name| name.parse().unwrap()).collect()
 }
@@ -253,6 +268,34 @@ routes:
     bench.await_generation(2);
     let generation = bench.host.generations().pop().unwrap();
     assert_eq!(generation.with(TargetChange::Replaced).count(), 1);
+}
+
+#[test]
+fn a_secret_file_that_comes_after_the_file_that_names_it_is_waited_for() {
+    let bench = Bench::start(&yaml("", "[a]"), true);
+    bench.write(&yaml("", "[a]").replace("info", "'${file:late/level}'"));
+    bench.await_refusals(1);
+    fs::create_dir(bench.folder.path().join("late")).unwrap();
+    fs::write(bench.folder.path().join("late/level"), "debug").unwrap();
+    bench.await_generation(2);
+}
+
+#[test]
+fn a_secret_file_that_comes_back_as_it_was_is_a_reason_to_try_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("level");
+    let text = yaml("", "[a]").replace("info", "'${file:level}'");
+    fs::write(&secret, "info").unwrap();
+    fs::write(folder.path().join("pipeline.yaml"), &text).unwrap();
+    let host = Host::start(folder.path().join("pipeline.yaml")).unwrap();
+    let bench = Bench { folder, host };
+    // Until the watch knows what is in the files.
+    bench.await_reloads(ReloadOutcome::Unchanged, 1);
+    fs::remove_file(&secret).unwrap();
+    bench.write(&text.replace("[a]", "[b]"));
+    bench.await_refusals(1);
+    fs::write(&secret, "info").unwrap();
+    bench.await_generation(2);
 }
 
 #[test]

@@ -81,6 +81,7 @@ pub use spec::{
     QueueSpec, Retries, RetryDelay, RingBytes, RingsOverflow, RingsSpec, RouteSpec, TargetSpec,
     Timeout, VERSION,
 };
+pub(crate) use substitute::NamedFiles;
 pub use substitute::{Env, MAX_SECRET_FILE};
 pub use table::{Row, markdown, table};
 
@@ -170,7 +171,7 @@ fn read_pipeline(
     let Resolver { files, secrets, .. } = resolver;
     let secrets = Arc::new(secrets);
     let Some(tree) = tree else {
-        return Err(masked(problems, &secrets));
+        return Err(masked(problems, &secrets).with_files(files));
     };
     let sink = Sink::new(Arc::clone(name));
     let mut draft = Draft::default();
@@ -181,11 +182,14 @@ fn read_pipeline(
     });
     problems.extend(sink.into_problems());
     let places = Places::of(Arc::clone(name), &tree);
-    finish(draft, problems, places, base, secrets).map(|mut spec| {
-        spec.files = files;
-        spec.text = Some(text.into());
-        spec
-    })
+    match finish(draft, problems, places, base, secrets) {
+        Ok(mut spec) => {
+            spec.files = files.all;
+            spec.text = Some(text.into());
+            Ok(spec)
+        }
+        Err(problems) => Err(problems.with_files(files)),
+    }
 }
 
 /// Checks a draft against itself and makes the pipeline of it.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::path::SettingPath;
+use super::substitute::NamedFiles;
 
 /// A position in the pipeline file. Both numbers start at 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,24 +127,42 @@ impl fmt::Display for Problem {
 
 /// Everything that is wrong with a pipeline, in the order of the file. Displayed as one line each.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    problems: Vec<Problem>,
+    /// A change of these may mend them too.
+    files: NamedFiles,
+}
 
 impl Problems {
     /// Sorts them by place.
     pub fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.place);
-        Problems(problems)
+        Problems {
+            problems,
+            files: NamedFiles::default(),
+        }
+    }
+
+    /// In a pipeline that names these files.
+    pub(crate) fn with_files(mut self, files: NamedFiles) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// The files that the pipeline names, as far as it could be read.
+    pub(crate) fn files(&self) -> &NamedFiles {
+        &self.files
     }
 
     /// The problems themselves.
     pub fn into_vec(self) -> Vec<Problem> {
-        self.0
+        self.problems
     }
 }
 
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {
-        Problems(vec![problem])
+        Problems::new(vec![problem])
     }
 }
 
@@ -151,13 +170,13 @@ impl std::ops::Deref for Problems {
     type Target = [Problem];
 
     fn deref(&self) -> &[Problem] {
-        &self.0
+        &self.problems
     }
 }
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
+        for (index, problem) in self.problems.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::problem::quoted;
 use super::secrets::Secrets;
+use super::spec::PipelineSpec;
 
 /// The longest file that `${file:…}` reads.
 pub const MAX_SECRET_FILE: usize = 64 * 1024;
@@ -107,12 +108,30 @@ enum Part<'a> {
     File(&'a str),
 }
 
+/// The files that a pipeline names with `${file:…}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NamedFiles {
+    pub(crate) all: BTreeSet<PathBuf>,
+    /// Those of them whose content was not to be had.
+    pub(crate) missed: BTreeSet<PathBuf>,
+}
+
+impl NamedFiles {
+    /// Those that a pipeline was read from.
+    pub(crate) fn of(spec: &PipelineSpec) -> Self {
+        NamedFiles {
+            all: spec.files().clone(),
+            missed: BTreeSet::new(),
+        }
+    }
+}
+
 /// Makes substitutions, and remembers what they brought in.
 pub(crate) struct Resolver<'e> {
     env: &'e Env,
     base: &'e Path,
     read: HashMap<PathBuf, Result<String, String>>,
-    pub(crate) files: BTreeSet<PathBuf>,
+    pub(crate) files: NamedFiles,
     pub(crate) secrets: Secrets,
 }
 
@@ -122,7 +141,7 @@ impl<'e> Resolver<'e> {
             env,
             base,
             read: HashMap::new(),
-            files: BTreeSet::new(),
+            files: NamedFiles::default(),
             secrets: Secrets::default(),
         }
     }
@@ -188,17 +207,23 @@ impl<'e> Resolver<'e> {
 
     fn file(&mut self, path: &str) -> Result<String, Unresolved> {
         let path = self.base.join(path);
-        self.files.insert(path.clone());
-        self.read
-            .entry(path.clone())
-            .or_insert_with(|| read_value(&path))
-            .clone()
-            .map_err(|what| {
-                Unresolved::new(
-                    format!("the file {} {what}", path.display()),
-                    "a file with the value; a relative path is relative to the pipeline's folder",
-                )
-            })
+        let files = &mut self.files;
+        files.all.insert(path.clone());
+        let read = self.read.entry(path.clone());
+        read.or_insert_with(|| match read_bytes(&path) {
+            Ok(bytes) => value_of(bytes),
+            Err(what) => {
+                files.missed.insert(path.clone());
+                Err(what)
+            }
+        })
+        .clone()
+        .map_err(|what| {
+            Unresolved::new(
+                format!("the file {} {what}", path.display()),
+                "a file with the value; a relative path is relative to the pipeline's folder",
+            )
+        })
     }
 }
 
@@ -222,8 +247,8 @@ fn host_name() -> String {
     std::env::var("COMPUTERNAME").unwrap_or_default()
 }
 
-/// A file's text without the line break at its end.
-fn read_value(path: &Path) -> Result<String, String> {
+/// What is in a file, and no more than a bit too much of it.
+fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
     // Opening a pipe would wait for whoever writes into it.
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
@@ -235,6 +260,11 @@ fn read_value(path: &Path) -> Result<String, String> {
         .take(MAX_SECRET_FILE as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// The text without the line break at its end.
+fn value_of(bytes: Vec<u8>) -> Result<String, String> {
     if bytes.len() > MAX_SECRET_FILE {
         return Err("is larger than 64 KiB".to_owned());
     }
@@ -385,7 +415,12 @@ mod tests {
         assert!(resolver.resolve("${file:latin}", false).is_err());
         let folder = resolver.resolve("${file:.}", false).unwrap_err();
         assert!(folder.what.contains("is not a regular file"), "{folder:?}");
-        assert_eq!(resolver.files.len(), 4);
+        assert_eq!(resolver.files.all.len(), 4);
+        assert_eq!(
+            resolver.files.missed.len(),
+            1,
+            "what is wrong in a file was read"
+        );
     }
 
     #[test]

@@ -250,7 +250,7 @@ impl HostBuilder {
         catalog.hidden.set(Dress::redactor(dress.as_ref()));
         let stages = start_stages(&spec, prepared, &services, epoch, &handle)?;
         let min_level = self.min_level.unwrap_or(LoggerFactory::default_min_level());
-        let files = FileSource::files_of(&spec);
+        let files = FileSource::files_of(&spec, instead_of.as_ref());
         let secrets = Mutex::new(Arc::clone(spec.secrets()));
         let cause = cause(instead_of.as_ref());
         let astray = Recent::new(spec.explain().drops.get());

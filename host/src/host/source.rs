@@ -8,7 +8,7 @@ use rolog_core::Level;
 use tokio::sync::mpsc::Sender;
 
 use super::last_good;
-use crate::config::{self, Env, PipelineSpec, Problems};
+use crate::config::{self, Env, NamedFiles, PipelineSpec, Problems};
 use crate::error::Error;
 use crate::pipeline::Pipeline;
 use crate::reload::{Cause, Generation, Watch};
@@ -45,9 +45,15 @@ impl FileSource {
         }
     }
 
-    /// The files that `spec` was read from beside its own.
-    pub(super) fn files_of(spec: &PipelineSpec) -> BTreeSet<PathBuf> {
-        spec.files().clone()
+    /// The files that `spec` was read from beside its own, and those that would mend what it is used
+    /// instead of.
+    pub(super) fn files_of(
+        spec: &PipelineSpec,
+        instead_of: Option<&Problems>,
+    ) -> BTreeSet<PathBuf> {
+        let mut files = spec.files().clone();
+        files.extend(instead_of.into_iter().flat_map(|p| p.files().all.clone()));
+        files
     }
 
     pub(super) fn watch(&self, files: BTreeSet<PathBuf>, changes: Sender<()>) -> Result<(), Error> {
@@ -80,8 +86,10 @@ impl FileSource {
         let bytes = config::read_file(&self.path, &self.name);
         let of = |bytes: &[u8], name: &str| {
             let spec = config::parse(bytes, name, self.base(), &self.env)?;
-            let made = runs(&spec)?;
-            Ok((spec, made))
+            match runs(&spec) {
+                Ok(made) => Ok((spec, made)),
+                Err(problems) => Err(problems.with_files(NamedFiles::of(&spec))),
+            }
         };
         let problems = match bytes.as_ref().map(|bytes| of(bytes, &self.name)) {
             Ok(Ok((spec, made))) => {
@@ -135,19 +143,30 @@ impl FileSource {
         let turn = pipeline.turn(cause).await;
         let source = Arc::clone(self);
         let read = tokio::task::spawn_blocking(move || source.read());
-        let applied = match read.await {
+        let (applied, named) = match read.await {
             Ok(Ok(spec)) => {
-                let files = Self::files_of(&spec);
-                if let Some(watch) = self.watch.get() {
-                    watch.set_files(self.watched(files));
-                }
+                let named = NamedFiles::of(&spec);
                 let none = BTreeSet::new();
-                pipeline.take_over(&turn, spec, &none).await
+                (pipeline.take_over(&turn, spec, &none).await, named)
             }
-            Ok(Err(problems)) => Err(problems.into()),
-            Err(_cancelled) => Err(Error::disposed()),
+            Ok(Err(problems)) => {
+                let named = problems.files().clone();
+                (Err(problems.into()), named)
+            }
+            Err(_cancelled) => (Err(Error::disposed()), NamedFiles::default()),
         };
+        self.watch_on(pipeline, named);
         turn.end(applied).await
+    }
+
+    /// Watches the files that were named last, whether they could be read or not, and those of the
+    /// configuration in force.
+    fn watch_on(&self, pipeline: &Pipeline, named: NamedFiles) {
+        if let Some(watch) = self.watch.get() {
+            let mut files = named.all;
+            files.extend(pipeline.shape().spec.files().iter().cloned());
+            watch.set_files(self.watched(files), named.missed);
+        }
     }
 }
 

@@ -28,6 +28,9 @@ const STIRRING: Duration = Duration::from_millis(500);
 /// watched, is found again.
 const GLANCE: Duration = Duration::from_secs(2);
 
+/// No file that is read is larger: not a pipeline's, and no library either.
+const MOST_BYTES: u64 = 512 << 20;
+
 /// Watches files until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -38,8 +41,8 @@ pub(crate) struct Watch {
 enum Order {
     /// Something happened in a folder.
     Stirred,
-    /// Watch these from now on.
-    Files(BTreeSet<PathBuf>),
+    /// Watch these from now on, of which some were not to be had.
+    Files(BTreeSet<PathBuf>, BTreeSet<PathBuf>),
 }
 
 impl Watch {
@@ -57,16 +60,16 @@ impl Watch {
                 let mut eyes = Eyes::new(files, stirred);
                 loop {
                     match inbox.recv_timeout(GLANCE) {
-                        Ok(Order::Files(files)) => {
-                            eyes.look_at(files);
+                        Ok(Order::Files(files, missed)) => {
+                            eyes.look_at(files, &missed);
                             continue;
                         }
                         Ok(Order::Stirred) => {
                             // Until nothing has stirred for a moment.
                             let end = Instant::now() + STIRRING;
                             while let Ok(order) = inbox.recv_timeout(STILL) {
-                                if let Order::Files(files) = order {
-                                    eyes.look_at(files);
+                                if let Order::Files(files, missed) = order {
+                                    eyes.look_at(files, &missed);
                                 }
                                 if Instant::now() >= end {
                                     break;
@@ -90,11 +93,12 @@ impl Watch {
         })
     }
 
-    /// Watches these files from now on.
-    pub(crate) fn set_files(&self, files: BTreeSet<PathBuf>) {
+    /// Watches these files from now on. Those in `missed` could not be read when they were wanted: that
+    /// they can be read is a change, whatever is in them.
+    pub(crate) fn set_files(&self, files: BTreeSet<PathBuf>, missed: BTreeSet<PathBuf>) {
         if let Some(orders) = &self.orders {
             // The thread ends only when its reader is gone.
-            let _ = orders.send(Order::Files(files));
+            let _ = orders.send(Order::Files(files, missed));
         }
     }
 }
@@ -122,16 +126,17 @@ impl Eyes {
             watcher: None,
             stirred,
         };
-        eyes.look_at(files);
+        eyes.look_at(files, &BTreeSet::new());
         eyes
     }
 
     /// A file that is new here counts as changed at the next look: it may have changed between the
-    /// moment when the configuration was read and this one. Reading once more for nothing is cheap.
-    fn look_at(&mut self, files: BTreeSet<PathBuf>) {
+    /// moment when the configuration was read and this one. Reading once more for nothing is cheap. So
+    /// does one that was missed, and may be there by now.
+    fn look_at(&mut self, files: BTreeSet<PathBuf>, missed: &BTreeSet<PathBuf>) {
         let mut seen = std::mem::take(&mut self.files);
         for file in files {
-            let content = seen.remove(&file);
+            let content = seen.remove(&file).filter(|_| !missed.contains(&file));
             if content.is_none() {
                 // The thread that looks is this one.
                 let _ = self.stirred.send(Order::Stirred);
@@ -182,7 +187,13 @@ impl Eyes {
     }
 }
 
+/// The digest of what is in a file. Of a pipe, whose reader waits for a writer, and of what is far
+/// larger than any file that is meant, it is none, as if they were not there.
 fn read(file: &Path) -> Option<[u8; 32]> {
+    let data = std::fs::metadata(file).ok()?;
+    if !data.is_file() || data.len() > MOST_BYTES {
+        return None;
+    }
     let content = std::fs::read(file).ok()?;
     Some(Sha256::digest(content).into())
 }
