@@ -72,6 +72,8 @@ pub struct Feed<'a> {
     pub stop: &'a Stop,
     /// How far it is, up to date after each read.
     pub progress: &'a Mutex<Fed>,
+    /// Told when a file that is followed cannot be read for now, and when it can again.
+    pub tell: &'a dyn Fn(&str),
     /// Called once all there is has been read, while the last of it may still wait for room.
     pub at_end: &'a dyn Fn(),
 }
@@ -80,7 +82,8 @@ impl Feed<'_> {
     /// Feeds every line to `sink` until the inputs end or the stop is asked for.
     ///
     /// When it is stopped, what has been read already is still taken, a last line without its end
-    /// included. An input that fails is noted, and the next one is read.
+    /// included. An input that fails is noted, and the next one is read; a file that is followed is
+    /// tried again, once it has been opened, and noted if it still fails at the stop.
     pub fn run(mut self, sink: &mut dyn Sink) {
         let mut fed = Fed::default();
         let inputs = std::mem::take(&mut self.inputs);
@@ -165,12 +168,13 @@ impl Feed<'_> {
                 reader: LineReader::new(self.limit, Arc::clone(&self.options)),
                 bytes: 0,
                 failed: false,
+                trouble: None,
             })
             .collect();
         loop {
             let mut grew = false;
             for file in &mut files {
-                grew |= file.read(fed, sink);
+                grew |= file.read(fed, sink, self.tell);
             }
             self.told(&before, &files, fed);
             let waiting = files.iter().any(|file| file.reader.is_waiting());
@@ -243,20 +247,37 @@ struct Followed<'a> {
     tail: Tail,
     reader: LineReader,
     bytes: u64,
-    /// It could not be read on.
+    /// It could not be read from the start.
     failed: bool,
+    /// Why it cannot be read for now.
+    trouble: Option<String>,
 }
 
 impl Followed<'_> {
     /// Reads some; whether there was anything.
-    fn read(&mut self, fed: &mut Fed, sink: &mut dyn Sink) -> bool {
+    fn read(&mut self, fed: &mut Fed, sink: &mut dyn Sink, tell: &dyn Fn(&str)) -> bool {
         if self.failed {
             return false;
         }
+        let name = self.input.name();
         let look = match self.tail.look(&mut self.reader) {
-            Ok(look) => look,
+            Ok(look) => {
+                if self.trouble.take().is_some() {
+                    tell(&format!("{name} is followed again"));
+                }
+                look
+            }
+            Err(error) if self.tail.was_there() => {
+                if self.trouble.is_none() {
+                    tell(&format!(
+                        "{name} cannot be read, and is tried again: {error}"
+                    ));
+                }
+                self.trouble = Some(error.to_string());
+                Look::Same
+            }
             Err(error) => {
-                fed.unread.push(format!("{}: {error}", self.input.name()));
+                fed.unread.push(format!("{name}: {error}"));
                 self.failed = true;
                 self.reader.filled(0);
                 Look::Ended
@@ -274,6 +295,9 @@ impl Followed<'_> {
 
     /// What was read and waits for its end has none.
     fn end(&mut self, fed: &mut Fed, sink: &mut dyn Sink) {
+        if let Some(error) = self.trouble.take() {
+            fed.unread.push(format!("{}: {error}", self.input.name()));
+        }
         self.reader.filled(0);
         fed.drain(&mut self.reader, self.input.logger(), true, sink);
     }

@@ -74,6 +74,8 @@ pub enum Notice<'a> {
     Progress(&'a Progress),
     /// Something works in the pipeline and is hardly meant.
     Warning(&'a Problem),
+    /// A file that is followed cannot be read for now, or can again.
+    Input(&'a str),
     /// Something happened at a target.
     Event(&'a Event),
     /// The pipeline has changed.
@@ -122,6 +124,7 @@ impl Job {
             limit,
             stop,
             PipelineSink::new(&host),
+            Arc::clone(&tell),
         )
         .map_err(|error| Error::system("the thread that reads", error))?;
         let news = feeding.news.clone();
@@ -235,6 +238,7 @@ impl Feeding {
         limit: usize,
         stop: Stop,
         mut sink: PipelineSink,
+        tell: Tell,
     ) -> std::io::Result<Self> {
         let progress = Arc::new(Mutex::new(Fed::default()));
         let (news, arrived) = channel();
@@ -247,6 +251,7 @@ impl Feeding {
                 limit,
                 stop: &stop,
                 progress: &theirs,
+                tell: &|text| tell(&Notice::Input(text)),
                 at_end: &|| drop(told.send(News::Ending)),
             };
             feed.run(&mut sink);

@@ -25,11 +25,13 @@ const REMEMBERED: usize = 256;
 ///
 /// A file that is renamed is read to its end, and then the one that has taken its name; a file that
 /// is cut to nothing and written anew is read from its start. Nothing is missed, unless it was
-/// written and cut off again between two looks.
+/// written and cut off again between two looks. What cannot be opened or read is tried again with
+/// each look, and what is open is read on meanwhile.
 #[derive(Debug)]
 pub(super) struct Tail {
     path: PathBuf,
     current: Option<Open>,
+    was_there: bool,
     successors: VecDeque<Open>,
     /// When it was seen that there is a successor.
     rotated: Option<Instant>,
@@ -108,6 +110,7 @@ impl Tail {
         Tail {
             path: path.to_owned(),
             current: None,
+            was_there: false,
             successors: VecDeque::new(),
             rotated: None,
             grew: Instant::now(),
@@ -115,58 +118,82 @@ impl Tail {
         }
     }
 
+    /// Whether a file has been found behind the path, by now or before.
+    pub(super) fn was_there(&self) -> bool {
+        self.was_there
+    }
+
     /// Reads some of what there is, as far as the reader has room.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// A file that cannot be opened or read. It is the next look's to try again.
     pub(super) fn look(&mut self, reader: &mut LineReader) -> io::Result<Look> {
         if self.current.is_none() {
-            self.find_successor()?;
+            let found = self.find_successor();
             self.current = self.successors.pop_front();
+            self.was_there |= self.current.is_some();
             self.rotated = None;
-        }
-        let Some(current) = &mut self.current else {
-            return Ok(Look::Same);
-        };
-        let now = current.file.metadata()?;
-        let seen = (now.len(), now.modified()?);
-        if current.seen != Some(seen) || now.len() != current.at {
-            current.seen = Some(seen);
-            if current.was_rewritten(now.len())? {
-                current.at = 0;
-                current.before.clear();
-                reader.filled(0);
-                return Ok(Look::Ended);
-            }
-            current.file.seek(SeekFrom::Start(current.at))?;
-            let room = reader.room();
-            let count = current.file.read(room)?;
-            if count > 0 {
-                self.room.clear();
-                self.room.extend_from_slice(&room[..count]);
-                current.remember(&self.room);
-                self.grew = Instant::now();
-                reader.filled(count);
-                return Ok(Look::Grew(count));
+            if self.current.is_none() {
+                return found.map(|()| Look::Same);
             }
         }
-        self.find_successor()?;
+        let read = self.read_on(reader);
+        if let Ok(Some(look)) = read {
+            return Ok(look);
+        }
+        let found = self.find_successor();
         if self.successors.is_empty() {
-            return Ok(Look::Same);
+            return read.and(found.map(|()| Look::Same));
         }
         let rotated = *self.rotated.get_or_insert_with(Instant::now);
         if rotated.max(self.grew).elapsed() < LEFT_ALONE && rotated.elapsed() < LONGEST {
-            return Ok(Look::Same);
+            return read.map(|_| Look::Same);
         }
         self.current = None;
         reader.filled(0);
         Ok(Look::Ended)
     }
 
+    /// Reads some of the file that is open; `None` when there is nothing new in it.
+    fn read_on(&mut self, reader: &mut LineReader) -> io::Result<Option<Look>> {
+        let Some(current) = &mut self.current else {
+            return Ok(None);
+        };
+        let now = current.file.metadata()?;
+        let seen = Some((now.len(), now.modified()?));
+        if current.seen == seen && now.len() == current.at {
+            return Ok(None);
+        }
+        // Seen once it is read: if that fails, the next look does not pass it over.
+        current.seen = None;
+        if current.was_rewritten(now.len())? {
+            current.at = 0;
+            current.before.clear();
+            current.seen = seen;
+            reader.filled(0);
+            return Ok(Some(Look::Ended));
+        }
+        current.file.seek(SeekFrom::Start(current.at))?;
+        let room = reader.room();
+        let count = current.file.read(room)?;
+        current.seen = seen;
+        if count == 0 {
+            return Ok(None);
+        }
+        self.room.clear();
+        self.room.extend_from_slice(&room[..count]);
+        current.remember(&self.room);
+        self.grew = Instant::now();
+        reader.filled(count);
+        Ok(Some(Look::Grew(count)))
+    }
+
     /// Opens what has the name now, if that is another file than the last one.
     fn find_successor(&mut self) -> io::Result<()> {
         let last = self.successors.back().or(self.current.as_ref());
         let now = match self.path.metadata() {
+            // To open a pipe would wait for its other end.
+            Ok(now) if !now.is_file() => return Err(io::Error::other("it is not a file")),
             Ok(now) => id(&now),
             // It will be there again.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -249,6 +276,10 @@ mod tests {
             }
         }
 
+        fn look(&mut self) -> io::Result<Look> {
+            self.tail.look(&mut self.reader)
+        }
+
         /// As if nothing had come from the old file for long enough.
         fn wait(&mut self) {
             for time in [&mut self.tail.grew]
@@ -291,6 +322,34 @@ mod tests {
         assert_eq!(place.read(), ["c without an end", "d"]);
         place.wait();
         assert_eq!(place.read(), ["e"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_waits_is_read_while_the_path_leads_nowhere() {
+        let mut place = Place::new();
+        place.append("log", "a\n");
+        assert_eq!(place.read(), ["a"]);
+        fs::rename(place.path("log"), place.path("log.1")).unwrap();
+        place.append("log", "b\n");
+        assert!(place.read().is_empty(), "the first one is left alone first");
+        fs::rename(place.path("log"), place.path("log.2")).unwrap();
+        std::os::unix::fs::symlink("log", place.path("log")).unwrap();
+        place.wait();
+        assert_eq!(place.look().unwrap(), Look::Ended);
+        place.reader.restart();
+        assert_eq!(place.look().unwrap(), Look::Grew(2));
+        assert!(
+            place.look().is_err() && place.look().is_err(),
+            "each look tries again"
+        );
+        fs::remove_file(place.path("log")).unwrap();
+        fs::create_dir(place.path("log")).unwrap();
+        assert!(place.look().unwrap_err().to_string().contains("not a file"));
+        fs::remove_dir(place.path("log")).unwrap();
+        place.append("log.2", "c\n");
+        fs::rename(place.path("log.2"), place.path("log")).unwrap();
+        assert_eq!(place.read(), ["b", "c"]);
     }
 
     #[test]

@@ -254,6 +254,45 @@ fn files_are_followed_as_they_grow_and_through_both_kinds_of_rotation() {
     assert!(run.stderr.contains("read 7 records"), "{run:?}");
 }
 
+/// Between two steps of a rotation a file may belong to another user, or be anything.
+#[test]
+fn a_followed_file_that_cannot_be_opened_for_a_moment_is_told_once_and_goes_on() {
+    let place = place();
+    place.file("a.log", "{\"msg\":\"a1\"}\n");
+    let mut run = Following::start(&place, &["a.log"]);
+    let child = run.child.as_mut().unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut until = |words: &str| {
+        let mut lines = told.by_ref().map(Result::unwrap);
+        lines.find(|line| line.contains(words)).expect(words)
+    };
+    assert_eq!(run.next(), "a1");
+    let log = |name: &str| place.path().join(name);
+    let hide = || {
+        fs::rename(log("a.log"), log("hidden")).unwrap();
+        std::os::unix::fs::symlink("a.log", log("a.log")).unwrap();
+    };
+    hide();
+    let line = until("a.log cannot be read");
+    assert!(line.contains("symbolic links"), "{line}");
+    // As a missing file: what has been opened is read on.
+    append(&place, "hidden", "{\"msg\":\"a2\"}\n");
+    assert_eq!(run.next(), "a2");
+    fs::remove_file(log("a.log")).unwrap();
+    fs::rename(log("hidden"), log("a.log")).unwrap();
+    append(&place, "a.log", "{\"msg\":\"a3\"}\n");
+    assert_eq!(run.next(), "a3");
+    // No second word about the first time.
+    assert!(until("a.log").contains("is followed again"));
+
+    hide();
+    until("a.log cannot be read");
+    let child = run.child.take().unwrap();
+    signal(child.id(), "TERM");
+    until("not read to its end: a.log: ");
+    assert_eq!(finish(child, b"").code, Some(1));
+}
+
 #[test]
 fn a_stack_trace_that_comes_slowly_ends_after_a_moment() {
     let place = place();

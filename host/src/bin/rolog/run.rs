@@ -90,6 +90,7 @@ fn tell(notice: &Notice<'_>) {
     match notice {
         Notice::Progress(progress) => print::passing(progress),
         Notice::Warning(problem) => print::warning(problem),
+        Notice::Input(text) => print::note(text),
         Notice::Event(event) => tell_event(event),
         Notice::Changed(generation) => print::note(generation),
         Notice::Unchanged(generation) => print::note(format_args!(

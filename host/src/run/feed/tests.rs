@@ -33,6 +33,10 @@ impl Sink for Kept {
 }
 
 fn run(inputs: Vec<Input>) -> (Fed, Vec<(String, String)>) {
+    run_on(inputs, false)
+}
+
+fn run_on(inputs: Vec<Input>, follow: bool) -> (Fed, Vec<(String, String)>) {
     let (stop, stopper) = Stop::new().unwrap();
     let mut kept = Kept {
         records: Vec::new(),
@@ -42,11 +46,12 @@ fn run(inputs: Vec<Input>) -> (Fed, Vec<(String, String)>) {
     let ended = Cell::new(0);
     let feed = Feed {
         inputs,
-        follow: false,
+        follow,
         options: Arc::default(),
         limit: 64,
         stop: &stop,
         progress: &fed,
+        tell: &|text| panic!("{text}"),
         at_end: &|| ended.set(ended.get() + 1),
     };
     feed.run(&mut kept);
@@ -148,6 +153,7 @@ fn the_end_of_a_short_input_is_known_before_its_lines_wait_for_room() {
         limit: 256 * 1024,
         stop: &stop,
         progress: &Mutex::default(),
+        tell: &|text| panic!("{text}"),
         at_end: &|| ended.set(true),
     };
     feed.run(&mut sink);
@@ -163,6 +169,18 @@ fn a_file_that_is_gone_when_its_turn_comes_is_noted_and_the_next_one_read() {
     assert_eq!(pairs(&records), [("next", "y")]);
     assert_eq!(fed.unread.len(), 1);
     assert!(fed.unread[0].contains("gone: "), "{:?}", fed.unread);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_to_follow_that_can_no_longer_be_opened_at_the_start_ends_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let turned = file(folder.path(), "turned", b"x");
+    fs::remove_file(folder.path().join("turned")).unwrap();
+    std::os::unix::fs::symlink("turned", folder.path().join("turned")).unwrap();
+    let (fed, records) = run_on(vec![turned], true);
+    assert!(records.is_empty() && !fed.stopped);
+    assert!(fed.unread[0].contains("turned: "), "{:?}", fed.unread);
 }
 
 #[test]
