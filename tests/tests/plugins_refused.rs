@@ -251,8 +251,7 @@ mod cases {
     }
 
     pub(super) fn a_library_that_needs_what_is_not_there() -> Option<LoadError> {
-        let needs = "int nobody_has_this(void); int f(void) { return nobody_has_this(); }";
-        load_handmade(needs)
+        load_handmade(NEEDS)
     }
 
     pub(super) fn a_header_of_another_abi_stable() -> Option<LoadError> {
@@ -285,6 +284,32 @@ fn a_plugin_that_is_built_alone_by_its_author_loads() {
     let (loader, _heard) = loader(LoaderSettings::default());
     let library = loader.load(fixtures::third_party()).unwrap();
     assert_eq!(library.info().name, "good");
+}
+
+/// A function that is nowhere.
+const NEEDS: &str = "int nobody_has_this(void); int f(void) { return nobody_has_this(); }";
+
+/// A library that is waited for, and comes late or never, is tried with each reload.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_linker_refuses_leaves_no_copy_behind() {
+    let copies = |name: &str| {
+        let links = fs::read_dir("/proc/self/fd").unwrap();
+        let links = links.filter_map(|open| fs::read_link(open.unwrap().path()).ok());
+        let of_name = format!("rolog_{name} ");
+        links
+            .filter(|link| link.to_string_lossy().contains(&of_name))
+            .count()
+    };
+    for _ in 0..3 {
+        let refused = load_named("lacking", NEEDS).unwrap();
+        assert!(matches!(refused.cause(), Cause::NotOpened { .. }));
+        assert_eq!(copies("lacking"), 0);
+    }
+    // Its code may run for as long as the process.
+    let opened = load_named("unlike", "").unwrap();
+    assert_eq!(*opened.cause(), Cause::OtherAbiStable);
+    assert_eq!(copies("unlike"), 1);
 }
 
 #[test]
@@ -398,6 +423,11 @@ fn load_patched(at: usize, patch: &[u8]) -> Option<LoadError> {
 
 /// A library with a probe as it should be, and nothing that it promises.
 fn load_handmade(code: &str) -> Option<LoadError> {
+    load_named("handmade", code)
+}
+
+/// A plugin of this name whose header is none, with more code.
+fn load_named(name: &str, code: &str) -> Option<LoadError> {
     let folder = folder();
     let source = format!(
         r#"
@@ -408,7 +438,7 @@ fn load_handmade(code: &str) -> Option<LoadError> {
         }};
         const struct probe rolog_probe_handmade = {{
             "rolog plugin\r\n\x1a", 480, 1, 0, 1, 0,
-            {{0}}, "handmade", "1.0.0", "1.0.0", "rolog_header_handmade"
+            {{0}}, "{name}", "1.0.0", "1.0.0", "rolog_header_handmade"
         }};
         const char rolog_header_handmade[1024] = {{1}};
         {code}

@@ -5,7 +5,8 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -78,6 +79,17 @@ pub(super) fn digest(bytes: &[u8]) -> Digest {
 pub(super) struct Placed {
     pub(super) path: PathBuf,
     folder: Option<PathBuf>,
+    /// Open for ever, unless it is given back: the dynamic linker knows libraries by path, and would
+    /// take a later one under the same number for this one.
+    memory: ManuallyDrop<Option<File>>,
+}
+
+impl Placed {
+    /// Gives back what the copy takes. Only for one that the dynamic linker has refused: it knows no
+    /// library by this path then.
+    pub(super) fn give_back(mut self) {
+        drop(self.memory.take());
+    }
 }
 
 impl Drop for Placed {
@@ -125,10 +137,11 @@ fn in_memory(bytes: &[u8], name: &str) -> io::Result<Placed> {
     if !path.exists() {
         return Err(io::ErrorKind::NotFound.into());
     }
-    // Open for ever: the dynamic linker knows libraries by path, and would take a later one under
-    // the same number for this one.
-    let _ = file.into_raw_fd();
-    Ok(Placed { path, folder: None })
+    Ok(Placed {
+        path,
+        folder: None,
+        memory: ManuallyDrop::new(Some(file)),
+    })
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -152,6 +165,7 @@ fn in_folder(bytes: &[u8], name: &str, below: &Path) -> Result<Placed, Cause> {
     let placed = Placed {
         path: folder.join(super::search::file_name(name)),
         folder: Some(folder),
+        memory: ManuallyDrop::new(None),
     };
     fs::write(&placed.path, bytes).map_err(no_copy)?;
     if forbids_code(&placed.path) {

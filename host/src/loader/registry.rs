@@ -84,9 +84,12 @@ pub(super) fn load(
             let info = info(probe, Some((path, digest)));
             Arc::new(Plugin::new(info, module, number, bytes.len() as u64))
         });
-        // What the linker refused left nothing behind, and may be mended without a change of the
+        // What the linker refused leaves nothing behind, and may be mended without a change of the
         // file.
-        if !matches!(opened, Err(Cause::NotOpened { .. })) {
+        if matches!(opened, Err(Cause::NotOpened { .. })) {
+            events::forget(number);
+            placed.give_back();
+        } else {
             *versions += 1;
             let mut loads = LOADS.lock().unwrap_or_else(PoisonError::into_inner);
             let load = loads.entry(name).or_default();
