@@ -168,7 +168,7 @@ impl Feed<'_> {
                 reader: LineReader::new(self.limit, Arc::clone(&self.options)),
                 bytes: 0,
                 failed: false,
-                trouble: None,
+                troubled: false,
             })
             .collect();
         loop {
@@ -249,8 +249,8 @@ struct Followed<'a> {
     bytes: u64,
     /// It could not be read from the start.
     failed: bool,
-    /// Why it cannot be read for now.
-    trouble: Option<String>,
+    /// It was told that it cannot be read for now.
+    troubled: bool,
 }
 
 impl Followed<'_> {
@@ -261,21 +261,7 @@ impl Followed<'_> {
         }
         let name = self.input.name();
         let look = match self.tail.look(&mut self.reader) {
-            Ok(look) => {
-                if self.trouble.take().is_some() {
-                    tell(&format!("{name} is followed again"));
-                }
-                look
-            }
-            Err(error) if self.tail.was_there() => {
-                if self.trouble.is_none() {
-                    tell(&format!(
-                        "{name} cannot be read, and is tried again: {error}"
-                    ));
-                }
-                self.trouble = Some(error.to_string());
-                Look::Same
-            }
+            Ok(look) => look,
             Err(error) => {
                 fed.unread.push(format!("{name}: {error}"));
                 self.failed = true;
@@ -283,6 +269,16 @@ impl Followed<'_> {
                 Look::Ended
             }
         };
+        match self.tail.trouble() {
+            Some(error) if !self.troubled => {
+                tell(&format!(
+                    "{name} cannot be read, and is tried again: {error}"
+                ));
+            }
+            None if self.troubled => tell(&format!("{name} is followed again")),
+            _ => {}
+        }
+        self.troubled = self.tail.trouble().is_some();
         let late = look == Look::Same && self.tail.grew.elapsed() >= NEXT_LINE;
         fed.drain(&mut self.reader, self.input.logger(), late, sink);
         match look {
@@ -295,7 +291,7 @@ impl Followed<'_> {
 
     /// What was read and waits for its end has none.
     fn end(&mut self, fed: &mut Fed, sink: &mut dyn Sink) {
-        if let Some(error) = self.trouble.take() {
+        if let Some(error) = self.tail.trouble() {
             fed.unread.push(format!("{}: {error}", self.input.name()));
         }
         self.reader.filled(0);

@@ -31,7 +31,9 @@ const REMEMBERED: usize = 256;
 pub(super) struct Tail {
     path: PathBuf,
     current: Option<Open>,
+    /// Whether a file has been behind the path, by now or before.
     was_there: bool,
+    trouble: Option<io::Error>,
     successors: VecDeque<Open>,
     /// When it was seen that there is a successor.
     rotated: Option<Instant>,
@@ -111,6 +113,7 @@ impl Tail {
             path: path.to_owned(),
             current: None,
             was_there: false,
+            trouble: None,
             successors: VecDeque::new(),
             rotated: None,
             grew: Instant::now(),
@@ -118,15 +121,16 @@ impl Tail {
         }
     }
 
-    /// Whether a file has been found behind the path, by now or before.
-    pub(super) fn was_there(&self) -> bool {
-        self.was_there
+    /// Why what is behind the path cannot be opened or read for now. What was open goes on meanwhile.
+    pub(super) fn trouble(&self) -> Option<&io::Error> {
+        self.trouble.as_ref()
     }
 
     /// Reads some of what there is, as far as the reader has room.
     ///
     /// # Errors
-    /// A file that cannot be opened or read. It is the next look's to try again.
+    /// The first file cannot be opened. With one that follows, that is a trouble: the next look tries
+    /// again.
     pub(super) fn look(&mut self, reader: &mut LineReader) -> io::Result<Look> {
         if self.current.is_none() {
             let found = self.find_successor();
@@ -134,7 +138,11 @@ impl Tail {
             self.was_there |= self.current.is_some();
             self.rotated = None;
             if self.current.is_none() {
-                return found.map(|()| Look::Same);
+                match found {
+                    Err(error) if self.was_there => self.trouble = Some(error),
+                    found => found?,
+                }
+                return Ok(Look::Same);
             }
         }
         let read = self.read_on(reader);
@@ -142,12 +150,13 @@ impl Tail {
             return Ok(look);
         }
         let found = self.find_successor();
+        self.trouble = read.and(found).err();
         if self.successors.is_empty() {
-            return read.and(found.map(|()| Look::Same));
+            return Ok(Look::Same);
         }
         let rotated = *self.rotated.get_or_insert_with(Instant::now);
         if rotated.max(self.grew).elapsed() < LEFT_ALONE && rotated.elapsed() < LONGEST {
-            return read.map(|_| Look::Same);
+            return Ok(Look::Same);
         }
         self.current = None;
         reader.filled(0);
@@ -339,17 +348,23 @@ mod tests {
         assert_eq!(place.look().unwrap(), Look::Ended);
         place.reader.restart();
         assert_eq!(place.look().unwrap(), Look::Grew(2));
+        assert_eq!(place.look().unwrap(), Look::Same);
+        assert!(place.tail.trouble().is_some());
+        place.append("log.2", "c\n");
+        assert_eq!(place.look().unwrap(), Look::Grew(2));
         assert!(
-            place.look().is_err() && place.look().is_err(),
-            "each look tries again"
+            place.tail.trouble().is_some(),
+            "the path leads nowhere still"
         );
         fs::remove_file(place.path("log")).unwrap();
         fs::create_dir(place.path("log")).unwrap();
-        assert!(place.look().unwrap_err().to_string().contains("not a file"));
+        assert_eq!(place.look().unwrap(), Look::Same);
+        let trouble = place.tail.trouble().unwrap();
+        assert!(trouble.to_string().contains("not a file"), "{trouble}");
         fs::remove_dir(place.path("log")).unwrap();
-        place.append("log.2", "c\n");
         fs::rename(place.path("log.2"), place.path("log")).unwrap();
         assert_eq!(place.read(), ["b", "c"]);
+        assert!(place.tail.trouble().is_none());
     }
 
     #[test]
