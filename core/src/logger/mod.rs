@@ -456,7 +456,8 @@ impl Depth {
             now
         });
         // Without thread-locals the thread is ending: its destructors run one after the other.
-        (depth.unwrap_or(0) < MAX_REENTRY).then_some(Depth)
+        // Lazily: a `Depth` that is made and refused would lower a count that it has not raised.
+        (depth.unwrap_or(0) < MAX_REENTRY).then(|| Depth)
     }
 }
 

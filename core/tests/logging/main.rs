@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails to unwrap has failed")]
 
 mod bench;
+mod misbehaving;
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
