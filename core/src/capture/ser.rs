@@ -1,11 +1,14 @@
 //! Any `Serialize` type as a value: structs and maps become maps, sequences lists, a unit variant its
 //! name, other variants a map from their name to their content.
+//!
+//! A `Serialize` may go on where one of its parts has failed, ask for a value without a key, or leave a
+//! key without its value. What is written is well-formed all the same: the part is taken back.
 
 use std::fmt::Display;
 
 use serde::ser::{self, Serialize};
 
-use crate::value::{Encoder, MAX_DEPTH, Mark};
+use crate::value::{Encoder, MAX_DEPTH, Mark, Position};
 
 /// Writes `value`. One that fails to serialize is replaced by a text that says why.
 pub(super) fn serialize<T: Serialize + ?Sized>(value: &T, out: &mut Encoder<'_>) {
@@ -41,6 +44,10 @@ struct Open<'s, 'b> {
     out: &'s mut Encoder<'b>,
     marks: Vec<Mark>,
     skip: bool,
+    /// Where a key begins whose value has not come yet.
+    key: Option<Position>,
+    /// Where an item or entry begins whose value is under way, or failed.
+    begun: Option<Position>,
 }
 
 impl<'s, 'b> Ser<'s, 'b> {
@@ -59,6 +66,8 @@ impl<'s, 'b> Open<'s, 'b> {
             out,
             marks: Vec::with_capacity(2),
             skip: false,
+            key: None,
+            begun: None,
         }
     }
 
@@ -78,18 +87,40 @@ impl<'s, 'b> Open<'s, 'b> {
         if self.skip {
             return Ok(());
         }
-        value.serialize(Ser(self.out))
+        self.take_back();
+        let start = self.out.position();
+        self.value(start, value)
     }
 
     fn entry<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), Refused> {
         if self.skip {
             return Ok(());
         }
+        self.take_back();
+        let start = self.out.position();
         self.out.key(key);
-        value.serialize(Ser(self.out))
+        self.value(start, value)
+    }
+
+    /// Writes the value of what begins at `start`. Where it fails or panics, that is noted, and
+    /// whatever comes next takes it back.
+    fn value<T: Serialize + ?Sized>(&mut self, start: Position, value: &T) -> Result<(), Refused> {
+        self.begun = Some(start);
+        value.serialize(Ser(self.out))?;
+        self.begun = None;
+        Ok(())
+    }
+
+    /// Takes back what has not become whole.
+    fn take_back(&mut self) {
+        let key = self.key.take();
+        if let Some(start) = self.begun.take().or(key) {
+            self.out.rewind(start);
+        }
     }
 
     fn close(mut self) {
+        self.take_back();
         while let Some(mark) = self.marks.pop() {
             self.out.end(mark);
         }
@@ -335,18 +366,26 @@ impl ser::SerializeMap for Open<'_, '_> {
         if self.skip {
             return Ok(());
         }
+        self.take_back();
         let mut bytes = Vec::new();
         key.serialize(Ser(&mut Encoder::new(&mut bytes)))?;
         let text = match crate::value::take(&mut bytes.as_slice()) {
             Some(value) => value.to_string(),
             None => String::new(),
         };
+        self.key = Some(self.out.position());
         self.out.key(&text);
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-        self.item(value)
+        if self.skip {
+            return Ok(());
+        }
+        let Some(start) = self.key.take() else {
+            return Err(ser::Error::custom("a value without a key"));
+        };
+        self.value(start, value)
     }
 
     fn end(self) -> Result<(), Refused> {

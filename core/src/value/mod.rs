@@ -32,7 +32,7 @@ mod read;
 
 pub(crate) use display::float;
 pub use encode::{Encoder, Sink};
-pub(crate) use encode::{Mark, plain};
+pub(crate) use encode::{Mark, Position, plain};
 pub use owned::{OwnedError, OwnedValue};
 pub use read::{ErrorValue, List, Map};
 pub(crate) use read::{check, check_text, skip, take, take_pair, take_str, take_text};
