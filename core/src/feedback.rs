@@ -45,10 +45,21 @@ pub fn mark_thread(target: Option<&str>) {
     context::set_voice(true);
 }
 
-/// The target that this thread works for.
-pub(crate) fn target() -> Option<Arc<str>> {
-    let voice = VOICE.try_with(|voice| voice.try_borrow().ok().and_then(|target| target.clone()));
-    voice.ok().flatten()
+/// For whom a thread speaks that is marked.
+pub(crate) struct Voice {
+    /// The target that it works for, if it is one's.
+    pub(crate) target: Option<Arc<str>>,
+}
+
+/// For whom this thread speaks; `None` where that is the service.
+pub(crate) fn voice() -> Option<Voice> {
+    context::has_voice().then(|| {
+        let voice =
+            VOICE.try_with(|voice| voice.try_borrow().ok().and_then(|target| target.clone()));
+        Voice {
+            target: voice.ok().flatten(),
+        }
+    })
 }
 
 /// While it lives, the bridges take nothing from this thread: what a target writes into another

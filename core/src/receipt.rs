@@ -5,8 +5,9 @@ use crate::delivery::Failure;
 /// What became of one record, at each target that it was routed to.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Delivery {
-    /// In the order of their ends. Empty where no route matched, and where the flight recorder took
-    /// the record: whether it goes out is decided later, and this does not wait for that.
+    /// In the order of their ends. Empty where no route matched, where the flight recorder took the
+    /// record (whether it goes out is decided later, and this does not wait for that), and for what
+    /// the pipeline or a target logs itself, which nobody waits for.
     pub targets: Vec<TargetEnd>,
 }
 
@@ -45,7 +46,7 @@ impl Delivery {
             .all(|target| target.end == End::Delivered)
     }
 
-    /// No route matched it, or it is with the flight recorder.
+    /// No route matched it, it is with the flight recorder, or it is the pipeline's own.
     pub fn is_unrouted(&self) -> bool {
         self.targets.is_empty()
     }

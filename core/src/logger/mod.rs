@@ -28,7 +28,7 @@ use crate::capture::{Room, Values, truncate};
 use crate::clock::ticks;
 use crate::context;
 use crate::error::Error;
-use crate::feedback::{self, OwnVoice};
+use crate::feedback::{self, OwnVoice, Voice};
 use crate::frame::flags;
 use crate::intake::{DropReason, EntryHeader, Intake};
 use crate::level::Level;
@@ -164,7 +164,7 @@ impl Logger {
     /// Publishes what is encoded already.
     fn publish(&self, header: EntryHeader, payload: &[u8]) {
         if context::has_voice() {
-            return self.feed_back(header, payload);
+            return self.speak(header, payload);
         }
         let level = Level::from_code(header.level).unwrap_or(Level::Critical);
         if self.inner.gate.is_blocked() {
@@ -174,12 +174,24 @@ impl Logger {
         let _ = self.inner.shared.intake.publish(header, payload);
     }
 
-    /// For records of the pipeline's own threads, which must not run in circles.
     #[cold]
-    fn feed_back(&self, mut header: EntryHeader, mut payload: &[u8]) {
-        let Ok(backend) = self.inner.shared.backend() else {
-            return self.inner.shared.intake.count_dropped(DropReason::Disposed);
-        };
+    fn speak(&self, header: EntryHeader, payload: &[u8]) {
+        if let Some(voice) = feedback::voice() {
+            // What is dropped there has been counted there.
+            let _ = self.feed_back(voice, header, payload);
+        }
+    }
+
+    /// For records of the pipeline's own threads, which must not run in circles and never wait.
+    fn feed_back(
+        &self,
+        voice: Voice,
+        mut header: EntryHeader,
+        mut payload: &[u8],
+    ) -> Result<(), Error> {
+        let backend = self.inner.shared.backend().inspect_err(|_| {
+            self.inner.shared.intake.count_dropped(DropReason::Disposed);
+        })?;
         let mut time = Timestamp::now();
         if header.flags & flags::OBSERVED != 0
             && let Some((own, rest)) = payload.split_first_chunk()
@@ -194,7 +206,7 @@ impl Logger {
         whole.extend_from_slice(payload);
         header.flags |= flags::LOGGER;
         backend.feed_back(OwnVoice {
-            target: feedback::target(),
+            target: voice.target,
             logger: Arc::clone(&self.inner.name),
             level: Level::from_code(header.level).unwrap_or(Level::Critical),
             time,
@@ -202,6 +214,7 @@ impl Logger {
             flags: header.flags & !flags::OBSERVED,
             payload: whole,
         });
+        Ok(())
     }
 
     #[cold]

@@ -10,6 +10,7 @@ use crate::backend::{Backend, BoxFuture};
 use crate::call_site::CallSite;
 use crate::capture::Values;
 use crate::error::Error;
+use crate::feedback::{self, Voice};
 use crate::frame::flags;
 use crate::intake::EntryHeader;
 use crate::level::Level;
@@ -47,7 +48,8 @@ impl<T> fmt::Debug for Accepted<T> {
 }
 
 /// Resolves, exactly once, when a record has reached an end at each of its targets: delivered, in
-/// the dead letters, or dropped; a fallback's end counts for the target that it stood in for.
+/// the dead letters, or dropped; a fallback's end counts for the target that it stood in for. That of
+/// a record of the pipeline's [own](crate::feedback) resolves at once, and names no target.
 ///
 /// Dropping it cancels the wait, never the record.
 #[must_use = "a receipt says nothing until it is awaited"]
@@ -72,6 +74,9 @@ pub(super) struct Pending {
     logger: Logger,
     header: EntryHeader,
     payload: Vec<u8>,
+    /// For whom the thread spoke that logged it, if not for the service: such a record waits for
+    /// nothing, since a target that waited for its own queue would do so for ever.
+    voice: Option<Voice>,
 }
 
 impl Pending {
@@ -92,14 +97,15 @@ impl Pending {
                 logger: logger.clone(),
                 header,
                 payload,
+                voice: feedback::voice(),
             })
     }
 
-    pub(super) fn accept(self) -> Accepted<()> {
+    pub(super) fn accept(mut self) -> Accepted<()> {
         Accepted(Box::pin(async move { self.publish(false).await.map(drop) }))
     }
 
-    pub(super) fn receipt(self) -> Accepted<Receipt> {
+    pub(super) fn receipt(mut self) -> Accepted<Receipt> {
         Accepted(Box::pin(async move {
             let slot = self.publish(true).await?;
             Ok(Receipt(match slot {
@@ -110,6 +116,9 @@ impl Pending {
     }
 
     pub(super) fn block(mut self) -> Result<(), Error> {
+        if let Some(voice) = self.voice.take() {
+            return self.logger.feed_back(voice, self.header, &self.payload);
+        }
         let shared = Arc::clone(&self.logger.inner.shared);
         let backend = shared.backend()?;
         let request = self
@@ -126,7 +135,11 @@ impl Pending {
         Ok(())
     }
 
-    async fn publish(&self, receipt: bool) -> Result<u64, Error> {
+    async fn publish(&mut self, receipt: bool) -> Result<u64, Error> {
+        if let Some(voice) = self.voice.take() {
+            self.logger.feed_back(voice, self.header, &self.payload)?;
+            return Ok(0);
+        }
         let shared = &self.logger.inner.shared;
         let backend = shared.backend()?;
         let request = self

@@ -4,13 +4,14 @@
 
 mod bench;
 mod misbehaving;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use rolog_core::frame::{Batch, Record, flags};
+use rolog_core::frame::{Batch, Record};
 use rolog_core::intake::{DropReason, IntakeConfig};
 use rolog_core::value::{OwnedValue, Timestamp};
 use rolog_core::{
@@ -377,30 +378,4 @@ fn a_record_that_is_too_long_is_cut_with_a_mark() {
         assert!(record.payload().len() <= 4096);
         assert_eq!(fields(record).last().unwrap().0, "fields_left_out");
     });
-}
-
-#[test]
-fn the_waiting_forms_publish_with_their_slot() {
-    fn block<T>(future: impl Future<Output = T>) -> T {
-        let mut future = std::pin::pin!(future);
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        match future.as_mut().poll(&mut context) {
-            std::task::Poll::Ready(value) => value,
-            std::task::Poll::Pending => panic!("there is room"),
-        }
-    }
-    let mut bench = Bench::new();
-    let log = bench.log();
-    block(info!(log.wait(), "waits {n}", n = 1)).unwrap();
-    let receipt = block(info!(log.receipt(), "answers")).unwrap();
-    assert!(block(receipt).is_unrouted());
-    info!(log.blocking(), "blocks").unwrap();
-    block(log.record(Level::Error, "built").wait()).unwrap();
-    let mut slots = Vec::new();
-    bench.consumer.drain(u64::MAX, usize::MAX, &mut |entry| {
-        slots.push((entry.header.slot, entry.header.flags & flags::RESERVED != 0));
-    });
-    assert_eq!(slots, [(7, true); 4]);
-    bench.intake.close();
-    assert!(block(info!(log.wait(), "late")).unwrap_err().is_disposed());
 }
