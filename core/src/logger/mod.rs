@@ -30,7 +30,7 @@ use crate::context;
 use crate::error::Error;
 use crate::feedback::{self, OwnVoice, Voice};
 use crate::frame::flags;
-use crate::intake::{DropReason, EntryHeader, Intake};
+use crate::intake::{DropReason, Dropped, EntryHeader, Intake};
 use crate::level::Level;
 use crate::value::{Encoder, Timestamp};
 
@@ -189,6 +189,7 @@ impl Logger {
         mut header: EntryHeader,
         mut payload: &[u8],
     ) -> Result<(), Error> {
+        self.refuse_forked()?;
         let backend = self.inner.shared.backend().inspect_err(|_| {
             self.inner.shared.intake.count_dropped(DropReason::Disposed);
         })?;
@@ -217,9 +218,24 @@ impl Logger {
         Ok(())
     }
 
+    /// Counts a record of a child process, and refuses it. Looked at before the backend is asked for
+    /// anything: what it waits for stayed in the parent, and its locks may be held there.
+    #[cold]
+    fn refuse_forked(&self) -> Result<(), Error> {
+        let intake = &self.inner.shared.intake;
+        if !intake.is_forked() {
+            return Ok(());
+        }
+        intake.count_dropped(DropReason::Forked);
+        Err(Error::disposed(Dropped(DropReason::Forked).to_string()))
+    }
+
     #[cold]
     fn wait_for_room(&self, level: Level) {
-        if let Ok(backend) = self.inner.shared.backend() {
+        // In a child process the record is dropped when it is published.
+        if !self.inner.shared.intake.is_forked()
+            && let Ok(backend) = self.inner.shared.backend()
+        {
             backend.wait_for_room(self.inner.id, level);
         }
     }

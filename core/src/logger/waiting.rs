@@ -119,6 +119,7 @@ impl Pending {
         if let Some(voice) = self.voice.take() {
             return self.logger.feed_back(voice, self.header, &self.payload);
         }
+        self.logger.refuse_forked()?;
         let shared = Arc::clone(&self.logger.inner.shared);
         let backend = shared.backend()?;
         let request = self
@@ -140,6 +141,7 @@ impl Pending {
             self.logger.feed_back(voice, self.header, &self.payload)?;
             return Ok(0);
         }
+        self.logger.refuse_forked()?;
         let shared = &self.logger.inner.shared;
         let backend = shared.backend()?;
         let request = self

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails to unwrap has failed")]
 
 mod bench;
+#[cfg(unix)]
+#[path = "../child/mod.rs"]
+mod child;
 mod misbehaving;
 mod waiting;
 

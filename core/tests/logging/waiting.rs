@@ -3,9 +3,13 @@
 use std::thread;
 
 use rolog_core::frame::flags;
-use rolog_core::{Level, feedback, info};
+#[cfg(unix)]
+use rolog_core::intake::DropReason;
+use rolog_core::{Level, Logger, feedback, info};
 
 use crate::bench::{Bench, at_once};
+#[cfg(unix)]
+use crate::child::in_child;
 
 #[test]
 fn the_waiting_forms_publish_with_their_slot() {
@@ -72,4 +76,42 @@ fn own_records_of_a_pipeline_that_is_gone_are_refused_in_the_waiting_forms() {
                 .is_disposed()
     });
     assert!(refused.join().unwrap());
+}
+
+/// Logs in every form, for the service and for the pipeline itself; how many of the calls fail.
+#[cfg(unix)]
+fn log_in_every_form(log: &Logger) -> usize {
+    info!(log, "goes on");
+    info!(log, "asked first, {value}", value = %"value");
+    let blocks = |log: &Logger| info!(log.blocking(), "blocks").is_err();
+    let failed = [
+        blocks(log),
+        at_once(info!(log.wait(), "waits")).is_err(),
+        at_once(info!(log.receipt(), "answers")).is_err(),
+        log.record(Level::Warning, "built").block().is_err(),
+    ];
+    feedback::mark_thread(None);
+    info!(log, "own");
+    let failed = failed.into_iter().chain([blocks(log)]);
+    failed.filter(|failed| *failed).count()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_child_asks_nothing_of_the_pipeline_that_stayed_in_its_parent() {
+    let bench = Bench::new();
+    let log = bench.log();
+    // As while a target with `overflow: block` is full.
+    log.gate().set_blocked(true);
+    // Its calls are known before the fork, which may find the lock of their table held.
+    let failed = thread::scope(|scope| scope.spawn(|| log_in_every_form(&log)).join());
+    assert_eq!(failed.unwrap(), 0);
+    assert_eq!((bench.asked(), bench.spoken().len()), (6, 2));
+    let held = in_child(|| {
+        let failed = log_in_every_form(&log);
+        let counts = bench.intake.counts();
+        let dropped = counts.dropped(DropReason::Forked);
+        failed == 5 && dropped == 8 && bench.asked() == 6 && bench.spoken().is_empty()
+    });
+    assert!(held);
 }
