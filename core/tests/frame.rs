@@ -223,6 +223,43 @@ fn a_value_of_a_newer_kind_is_stepped_over_inside_lists_too() {
 }
 
 #[test]
+fn a_kind_made_by_hand_harms_no_frame() {
+    use rolog_core::value::{Value, tag};
+    for made in 0..=u8::MAX {
+        for length in (0..20).chain([255, 256]) {
+            // Neither text nor values.
+            let junk = vec![0xff; length];
+            let shown = OwnedValue::Unknown(made, junk.clone()).to_string();
+            assert_eq!(shown, OwnedValue::Bytes(junk.clone()).to_string());
+            let mut payload = Vec::new();
+            Encoder::new(&mut payload)
+                .key("made")
+                .value(Value::Unknown(made, &junk));
+            Encoder::new(&mut payload).key("n").u64(7);
+            let mut builder = BatchBuilder::new(EPOCH);
+            let plain = FrameMeta {
+                call_site: None,
+                ..meta(1)
+            };
+            builder.push(&plain, &payload);
+            let bytes = builder.finish();
+            let batch = Batch::parse(&bytes).unwrap();
+            let fields: Vec<_> = batch.get(0).unwrap().fields().collect();
+            let is_free = (made >> 5 == 6 && made > tag::ERROR) || made >> 5 == 7 && length < 256;
+            let is_sized = [0, 1, 4, 8, 12, 16].get(usize::from(made >> 5)) == Some(&length);
+            let is_known = matches!(made, 0..=2 | 0x60..=0x63 | 0x80 | 0xa0 | 0xa1);
+            let expected = if is_free || is_sized && !is_known {
+                OwnedValue::Unknown(made, junk)
+            } else {
+                OwnedValue::Bytes(junk)
+            };
+            assert_eq!(fields[0].1.to_owned(), expected, "{made:#x}, {length}");
+            assert_eq!(fields[1].1.to_owned(), OwnedValue::U64(7));
+        }
+    }
+}
+
+#[test]
 fn an_id_reads_back_from_its_text() {
     let id = meta(42).id;
     assert_eq!(id.to_string().parse::<RecordId>().unwrap(), id);

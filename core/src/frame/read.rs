@@ -64,7 +64,11 @@ impl<'a> Batch<'a> {
     ///
     /// # Safety
     /// `bytes` must be what [`BatchBuilder::finish`](super::BatchBuilder::finish) or
-    /// [`select`](super::select) returned, or what [`Batch::parse`] has accepted.
+    /// [`select`](super::select) returned, or what [`Batch::parse`] has accepted. A builder does not
+    /// look into the payloads that it is given, so whoever calls this also vouches for those: each is
+    /// what an [`Encoder`](crate::value::Encoder) wrote by the layout of a record of its flags, every
+    /// key with its value, as the log calls of this crate write it; or it comes from a record of a
+    /// batch on these terms.
     ///
     /// # Errors
     /// A header or a dictionary that cannot be read.

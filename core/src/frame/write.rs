@@ -200,7 +200,10 @@ impl BatchBuilder {
         self.out.len() + self.dictionary.bytes()
     }
 
-    /// Appends a record whose payload a logging thread wrote; returns the bytes that it added.
+    /// Appends a record whose payload a logging thread wrote; returns the bytes that it added. The
+    /// payload is not looked into: one that is none makes a batch that [`Batch::parse`] refuses.
+    ///
+    /// [`Batch::parse`]: super::Batch::parse
     #[inline]
     pub fn push(&mut self, meta: &FrameMeta<'_>, payload: &[u8]) -> usize {
         let before = self.bytes();

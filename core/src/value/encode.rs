@@ -258,18 +258,36 @@ impl<'b> Encoder<'b> {
                 error.sources(),
                 error.backtrace(),
             ),
-            Value::Unknown(tag, payload) => match tag >> 5 {
-                6 => plain::sized(self.out, tag, payload),
-                7 => {
-                    let len = u8::try_from(payload.len()).unwrap_or(u8::MAX);
-                    self.out.extend_from_slice(&[tag, len]);
-                    self.out.extend_from_slice(&payload[..usize::from(len)]);
-                }
-                _ => {
-                    self.out.push(tag);
-                    self.out.extend_from_slice(payload);
-                }
-            },
+            Value::Unknown(tag, payload) => self.unknown(tag, payload),
+        }
+    }
+
+    /// Readers go by the tag: under one that is known, or that tells of another length, these bytes
+    /// would be taken for something that they are not.
+    fn unknown(&mut self, tag: u8, payload: &[u8]) {
+        let fits = match tag >> 5 {
+            0 => payload.is_empty(),
+            1 => payload.len() == 1,
+            2 => payload.len() == 4,
+            3 => payload.len() == 8,
+            4 => payload.len() == 12,
+            5 => payload.len() == 16,
+            6 => true,
+            _ => u8::try_from(payload.len()).is_ok(),
+        };
+        if !fits || tag::is_known(tag) {
+            return self.bytes(payload);
+        }
+        match tag >> 5 {
+            6 => plain::sized(self.out, tag, payload),
+            7 => {
+                self.out.extend_from_slice(&[tag, payload.len() as u8]);
+                self.out.extend_from_slice(payload);
+            }
+            _ => {
+                self.out.push(tag);
+                self.out.extend_from_slice(payload);
+            }
         }
     }
 

@@ -77,6 +77,27 @@ pub mod tag {
     pub const MAP: u8 = 0xc3;
     /// An error.
     pub const ERROR: u8 = 0xc4;
+
+    /// Whether this version knows what a tag is about.
+    pub(crate) const fn is_known(tag: u8) -> bool {
+        matches!(
+            tag,
+            NULL | FALSE
+                | TRUE
+                | I64
+                | U64
+                | F64
+                | TIMESTAMP
+                | DURATION
+                | I128
+                | U128
+                | STR
+                | BYTES
+                | LIST
+                | MAP
+                | ERROR
+        )
+    }
 }
 
 /// A point in time: nanoseconds since 1970-01-01T00:00:00Z, from the year 1677 to 2262.
@@ -142,7 +163,8 @@ pub enum Value<'a> {
     Map(Map<'a>),
     /// An error with its sources.
     Error(ErrorValue<'a>),
-    /// A kind that a newer writer knows: its tag and payload.
+    /// A kind that a newer writer knows: its tag and payload. One that is made by hand is written as
+    /// [`Bytes`](Value::Bytes) where the tag is that of a kind above, or tells of another length.
     Unknown(u8, &'a [u8]),
 }
 

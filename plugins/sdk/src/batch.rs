@@ -68,6 +68,7 @@ impl fmt::Debug for Batch {
 )]
 fn open(buffer: &Buffer) -> Result<frame::Batch<'_>, Error> {
     // SAFETY: the bytes come from `Batch::parse`, which checked them, or from the host across the
-    // boundary, whose side of the contract is to hand over what its `BatchBuilder` wrote.
+    // boundary, whose side of the contract is to hand over what its `BatchBuilder` wrote of payloads
+    // that its loggers encoded.
     unsafe { frame::Batch::from_trusted(buffer.as_slice()) }
 }
