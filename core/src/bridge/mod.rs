@@ -73,11 +73,15 @@ fn take(
             return;
         }
         with_parts(|parts| {
-            logger.prepare(level, parts);
+            let plugin = feedback::plugin();
+            match plugin {
+                Some(_) => parts.keep_in_fields(),
+                None => logger.prepare(level, parts),
+            }
             if !logger.capture(|| fill(parts)) {
                 return;
             }
-            match feedback::plugin() {
+            match plugin {
                 Some(plugin) => (plugin.log)(level, logger.name(), &parts.message, parts.pairs()),
                 None => publish(logger, site, parts),
             }

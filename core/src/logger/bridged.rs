@@ -22,6 +22,8 @@ pub(crate) struct Parts {
     error: Vec<u8>,
     fields: Vec<u8>,
     has_error: bool,
+    /// Whether an error is a field, whatever it is called.
+    fields_only: bool,
     /// Whether the error is to have a backtrace.
     #[cfg(feature = "backtrace")]
     traced: bool,
@@ -34,6 +36,12 @@ impl Parts {
         self.error.clear();
         self.fields.clear();
         self.has_error = false;
+        self.fields_only = false;
+    }
+
+    /// Keeps all but the message among the [`pairs`](Self::pairs).
+    pub(crate) fn keep_in_fields(&mut self) {
+        self.fields_only = true;
     }
 
     /// How many bytes the buffers hold.
@@ -57,7 +65,8 @@ impl Parts {
     /// An error by this key. The first that is called what errors are called is the one that the
     /// record tells of.
     pub(crate) fn error(&mut self, key: &str, error: &(dyn StdError + 'static)) {
-        if !self.has_error && matches!(key, "error" | "err" | "exception") {
+        let tells = matches!(key, "error" | "err" | "exception") && !self.fields_only;
+        if tells && !self.has_error {
             self.has_error = true;
             #[cfg(feature = "backtrace")]
             crate::backtrace::want(self.traced);

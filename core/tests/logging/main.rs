@@ -7,6 +7,8 @@ mod bench;
 #[path = "../child/mod.rs"]
 mod child;
 mod misbehaving;
+#[cfg(all(feature = "log", feature = "tracing"))]
+mod plugin_voice;
 mod waiting;
 
 use std::collections::BTreeMap;

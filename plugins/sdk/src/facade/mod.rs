@@ -5,6 +5,8 @@
 
 mod log;
 mod metrics;
+#[cfg(test)]
+mod tests;
 mod tracing;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
