@@ -305,14 +305,44 @@ where
     }
 }
 
-/// An error and its sources, joined by `: `.
+/// An error and its sources, at most 32 of them, joined by `: `.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
+    for source in crate::capture::sources(error.source()) {
         text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
+        text.push_str(&source.to_string());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+    use std::fmt;
+
+    use super::*;
+
+    /// Its source is itself. Asked more often than anybody should, it fails the test.
+    #[derive(Debug)]
+    struct Endless(std::cell::Cell<u32>);
+
+    impl fmt::Display for Endless {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("again")
+        }
+    }
+
+    impl Error for Endless {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.0.set(self.0.get() + 1);
+            assert!(self.0.get() < 1000, "no end");
+            Some(self)
+        }
+    }
+
+    #[test]
+    fn an_error_that_is_its_own_source_comes_to_an_end() {
+        let text = chain(&Endless(0.into()));
+        assert_eq!(text.matches("again").count(), 33);
+    }
 }

@@ -12,6 +12,13 @@ use crate::value::{Encoder, Sink};
 /// How many sources of an error are followed: an error that names itself must end too.
 const MAX_SOURCES: usize = 32;
 
+/// The sources of an error from its first one on, as far as they are followed.
+pub(crate) fn sources<'e>(
+    first: Option<&'e (dyn StdError + 'static)>,
+) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+    std::iter::successors(first, |&error| error.source()).take(MAX_SOURCES)
+}
+
 macro_rules! dynamic {
     ($(#[$doc:meta])* $name:ident<$t:ident: $($bound:path),+> $encode:expr) => {
         $(#[$doc])*
@@ -78,12 +85,7 @@ impl<T: StdError + ?Sized> Captured for ErrorArg<'_, T> {
         let backtrace = crate::backtrace::take();
         #[cfg(not(feature = "backtrace"))]
         let backtrace: Option<String> = None;
-        let mut sources = Vec::new();
-        let mut next = self.0.source();
-        while let Some(source) = next.filter(|_| sources.len() < MAX_SOURCES) {
-            sources.push(source.to_string());
-            next = source.source();
-        }
+        let sources: Vec<String> = sources(self.0.source()).map(ToString::to_string).collect();
         out.error(
             std::any::type_name::<T>(),
             &self.0.to_string(),

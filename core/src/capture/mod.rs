@@ -15,6 +15,7 @@ mod truncate;
 
 #[cfg(feature = "tracing")]
 pub(crate) use dynamic::format;
+pub(crate) use dynamic::sources;
 pub use dynamic::{DebugArg, DerefErrorArg, DisplayArg, ErrorArg, SerdeArg};
 pub use plain::{Plain, PlainArg};
 pub use truncate::truncate;

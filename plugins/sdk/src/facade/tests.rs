@@ -9,7 +9,7 @@ use rolog_core::frame::{
 };
 use rolog_core::value::{Encoder, OwnedValue, Timestamp};
 
-/// An error with this many sources.
+/// An error with one source, or, of 0, with none.
 #[derive(Debug)]
 pub(super) struct Chain(pub(super) u32);
 

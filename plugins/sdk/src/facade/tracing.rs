@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rolog_core::Level;
+use rolog_core::capture::{Captured as _, ErrorArg};
 use rolog_core::value::Encoder;
 use tracing_core::callsite::rebuild_interest_cache;
 use tracing_core::field::{Field, Visit};
@@ -122,18 +123,7 @@ impl Visit for Visitor<'_, '_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut sources = Vec::new();
-        let mut source = value.source();
-        while let Some(error) = source {
-            sources.push(error.to_string());
-            source = error.source();
-        }
-        self.fields.key(field.name()).error(
-            "error",
-            &value.to_string(),
-            sources.iter().map(String::as_str),
-            None,
-        );
+        ErrorArg(value).encode(self.fields.key(field.name()));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -152,5 +142,67 @@ fn level(level: tracing_core::Level) -> Level {
         tracing_core::Level::INFO => Level::Information,
         tracing_core::Level::DEBUG => Level::Debug,
         tracing_core::Level::TRACE => Level::Trace,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rolog_core::value::OwnedValue;
+    use tracing_core::callsite::Callsite;
+    use tracing_core::{Kind, metadata};
+
+    use super::*;
+    use crate::facade::tests::read;
+
+    struct Site;
+
+    static SITE: Site = Site;
+    static METADATA: Metadata<'static> = metadata! {
+        name: "event",
+        target: "here",
+        level: tracing_core::Level::WARN,
+        fields: &["cause"],
+        callsite: &SITE,
+        kind: Kind::EVENT
+    };
+
+    impl Callsite for Site {
+        fn set_interest(&self, _: Interest) {}
+
+        fn metadata(&self) -> &Metadata<'_> {
+            &METADATA
+        }
+    }
+
+    /// Its source is itself. Asked more often than anybody should, it fails the test.
+    #[derive(Debug, Default)]
+    struct Endless(AtomicU64);
+
+    impl fmt::Display for Endless {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("again")
+        }
+    }
+
+    impl Error for Endless {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            assert!(self.0.fetch_add(1, Ordering::Relaxed) < 1000, "no end");
+            Some(self)
+        }
+    }
+
+    #[test]
+    fn an_error_that_is_its_own_source_comes_to_an_end() {
+        let mut message = String::new();
+        let fields = hosted::fields(|fields| {
+            let message = &mut message;
+            let field = METADATA.fields().field("cause").unwrap();
+            Visitor { message, fields }.record_error(&field, &Endless::default());
+        });
+        let fields = read(&fields);
+        let ("cause", OwnedValue::Error(cause)) = (&*fields[0].0, &fields[0].1) else {
+            panic!("{fields:?}");
+        };
+        assert_eq!((&*cause.text, cause.sources.len()), ("again", 32));
     }
 }
