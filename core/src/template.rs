@@ -2,8 +2,9 @@
 //!
 //! A hole is `{name}`: letters, digits, `_`, `.`, `-`, or nothing. `{{` and `}}` are braces. A hole
 //! whose name is a key of the record's data takes that value, one that is a number the positional
-//! argument at that place (from 0), any other the next positional argument that no hole has taken.
-//! A hole that nothing fills stays as it is, so that the mistake can be seen.
+//! argument at that place (from 0), any other the next positional argument in order. Numbers do not
+//! count for that order: `{0} {}` shows the first argument twice. A hole that nothing fills stays as it
+//! is, so that the mistake can be seen.
 
 /// A piece of a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

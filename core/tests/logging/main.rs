@@ -86,6 +86,13 @@ fn template_arguments_and_data_arrive_as_data() {
 }
 
 #[test]
+fn holes_with_a_number_take_nothing_from_those_without() {
+    let mut bench = Bench::new();
+    info!(bench.log(), "{0} {} {1} {other} {}", "a", "b");
+    bench.one(|record| assert_eq!(record.message().to_string(), "a a b b {}"));
+}
+
+#[test]
 fn every_level_has_its_macro() {
     let mut bench = Bench::new();
     let log = bench.log();
