@@ -86,8 +86,10 @@ impl<T: StdError + ?Sized> Captured for ErrorArg<'_, T> {
         #[cfg(not(feature = "backtrace"))]
         let backtrace: Option<String> = None;
         let sources: Vec<String> = sources(self.0.source()).map(ToString::to_string).collect();
+        // A reference to an error is an error too, and says nothing about which.
+        let type_name = std::any::type_name::<T>().trim_start_matches('&');
         out.error(
-            std::any::type_name::<T>(),
+            type_name,
             &self.0.to_string(),
             sources.iter().map(String::as_str),
             backtrace.as_deref(),

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use rolog_core::frame::{Batch, Record};
 use rolog_core::intake::{DropReason, IntakeConfig};
-use rolog_core::value::{OwnedValue, Timestamp};
+use rolog_core::value::{OwnedValue, Timestamp, Value};
 use rolog_core::{
     Level, Logger, TypedLogger, critical, debug, error, exception, info, log, trace, warning,
 };
@@ -226,6 +226,34 @@ fn an_exception_carries_its_type_text_and_sources() {
         assert!(record.error().is_none());
         assert!(matches!(fields(record)[0].1, OwnedValue::Error(_)));
     });
+}
+
+#[test]
+fn an_error_is_of_one_type_however_it_is_borrowed() {
+    let mut bench = Bench::new();
+    let log = bench.log();
+    let error = outer();
+    let pointed: &dyn StdError = &error;
+    exception!(log, error, "itself");
+    exception!(log, &error, "borrowed");
+    exception!(log, &&error, "twice");
+    exception!(log, &mut outer(), "mutably");
+    exception!(log, pointed, "as any");
+    exception!(log, &pointed, "as any, borrowed");
+    warning!(log, "as data", cause = &error);
+    log.record(Level::Error, "built").error(&&error).send();
+    let bytes = bench.batch();
+    let batch = Batch::parse(&bytes).unwrap();
+    let types: Vec<String> = batch
+        .records()
+        .map(|record| match (record.error(), record.fields().next()) {
+            (Some(error), _) | (None, Some((_, Value::Error(error)))) => error.type_name().into(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let own = std::any::type_name::<Outer>();
+    let any = std::any::type_name::<dyn StdError>();
+    assert_eq!(types, [own, own, own, own, any, any, own, own]);
 }
 
 #[test]
