@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 
-use super::{Depth, Encode, Logger, builder, with_scratch};
+use super::{Encode, Logger, builder, with_scratch};
 use crate::call_site::CallSite;
 #[cfg(feature = "tracing")]
 use crate::capture;
@@ -11,7 +11,6 @@ use crate::capture::{Captured as _, ErrorArg};
 #[cfg(feature = "tracing")]
 use crate::context;
 use crate::frame::flags;
-use crate::intake::DropReason;
 use crate::level::Level;
 use crate::value::Encoder;
 
@@ -137,21 +136,6 @@ impl Logger {
         }
         #[cfg(not(feature = "backtrace"))]
         let _ = (self, level, parts);
-    }
-
-    /// Runs the code of values that are being logged; false when it panicked or goes round in
-    /// circles, which is counted.
-    pub(crate) fn capture(&self, capture: impl FnOnce()) -> bool {
-        let intake = &self.inner.shared.intake;
-        let Some(_depth) = Depth::enter() else {
-            intake.count_dropped(DropReason::Reentrant);
-            return false;
-        };
-        let captured = std::panic::catch_unwind(std::panic::AssertUnwindSafe(capture));
-        if captured.is_err() {
-            intake.count_dropped(DropReason::Panicked);
-        }
-        captured.is_ok()
     }
 
     /// Publishes a record of the `log` crate.

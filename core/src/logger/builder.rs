@@ -26,14 +26,16 @@ use crate::value::{Encoder, Timestamp, Value, take_pair};
 /// # }
 /// ```
 ///
-/// Keys and message may be of any origin: they are never kept beyond the record.
+/// Keys and message may be of any origin: they are never kept beyond the record. A value that panics
+/// while it is asked, or builds records of itself without end, drops the record, which is counted; the
+/// forms that wait say so.
 #[derive(Debug)]
 #[must_use = "a record is made by `send`"]
 pub struct RecordBuilder<'a> {
     logger: &'a Logger,
     level: Level,
     message: &'a str,
-    enabled: bool,
+    state: State,
     time: Option<Timestamp>,
     truncated: bool,
     #[cfg(feature = "backtrace")]
@@ -43,13 +45,27 @@ pub struct RecordBuilder<'a> {
     fields: Vec<u8>,
 }
 
+/// What is to become of a record under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Kept,
+    /// It is below the logger's level.
+    Off,
+    /// One of its values panicked or logs itself without end, which is counted already.
+    Dropped,
+}
+
 impl<'a> RecordBuilder<'a> {
     pub(super) fn new(logger: &'a Logger, level: Level, message: &'a str) -> Self {
         RecordBuilder {
             logger,
             level,
             message,
-            enabled: logger.is_enabled(level),
+            state: if logger.is_enabled(level) {
+                State::Kept
+            } else {
+                State::Off
+            },
             time: None,
             truncated: false,
             #[cfg(feature = "backtrace")]
@@ -75,23 +91,23 @@ impl<'a> RecordBuilder<'a> {
 
     /// The next positional argument.
     pub fn arg(mut self, value: impl Serialize) -> Self {
-        if self.enabled {
-            SerdeArg(&value).encode(&mut Encoder::new(&mut self.args));
-        }
+        self.capture(|record| {
+            SerdeArg(&value).encode(&mut Encoder::new(&mut record.args));
+        });
         self
     }
 
     /// Data: a value by its key.
     pub fn field(mut self, key: &str, value: impl Serialize) -> Self {
-        if self.enabled {
-            SerdeArg(&value).encode(Encoder::new(&mut self.fields).key(key));
-        }
+        self.capture(|record| {
+            SerdeArg(&value).encode(Encoder::new(&mut record.fields).key(key));
+        });
         self
     }
 
     /// Data: a value that was read from elsewhere.
     pub fn value(mut self, key: &str, value: Value<'_>) -> Self {
-        if self.enabled {
+        if self.state == State::Kept {
             Encoder::new(&mut self.fields).key(key).value(value);
         }
         self
@@ -107,7 +123,7 @@ impl<'a> RecordBuilder<'a> {
             crate::value::check_text(&mut rest)?;
             crate::value::check(&mut rest, 0)?;
         }
-        if self.enabled {
+        if self.state == State::Kept {
             self.fields.extend_from_slice(pairs);
         }
         Ok(self)
@@ -115,16 +131,24 @@ impl<'a> RecordBuilder<'a> {
 
     /// The error that the record tells of. A second one takes the place of the first.
     pub fn error(mut self, error: &(impl StdError + ?Sized)) -> Self {
-        if self.enabled {
-            self.error.clear();
+        self.capture(|record| {
+            record.error.clear();
             #[cfg(feature = "backtrace")]
             {
-                self.traced = self.logger.backtraces_from(self.level.code());
-                crate::backtrace::want(self.traced);
+                record.traced = record.logger.backtraces_from(record.level.code());
+                crate::backtrace::want(record.traced);
             }
-            ErrorArg(error).encode(&mut Encoder::new(&mut self.error));
-        }
+            ErrorArg(error).encode(&mut Encoder::new(&mut record.error));
+        });
         self
+    }
+
+    /// Asks a value of the record, as the macros ask theirs.
+    fn capture(&mut self, ask: impl FnOnce(&mut Self)) {
+        let logger = self.logger;
+        if self.state == State::Kept && !logger.capture(|| ask(self)) {
+            self.state = State::Dropped;
+        }
     }
 
     fn bits(&self) -> u16 {
@@ -147,7 +171,7 @@ impl<'a> RecordBuilder<'a> {
 
     /// Logs it and goes on, as the macros do.
     pub fn send(self) {
-        if !self.enabled {
+        if self.state != State::Kept {
             return;
         }
         let logger = self.logger;
@@ -195,8 +219,10 @@ impl<'a> RecordBuilder<'a> {
     }
 
     fn pending(self) -> Result<Option<Pending>, Error> {
-        if !self.enabled {
-            return Ok(None);
+        match self.state {
+            State::Kept => {}
+            State::Off => return Ok(None),
+            State::Dropped => return Err(super::waiting::panicked()),
         }
         match Pending::new(self.logger, None, self.level, self.bits(), self.time, &self) {
             Some(pending) => Ok(Some(pending)),

@@ -3,6 +3,7 @@
 #[cfg(any(feature = "log", feature = "tracing"))]
 mod bridged;
 mod builder;
+mod capturing;
 mod gate;
 mod registry;
 mod waiting;
@@ -10,11 +11,11 @@ mod waiting;
 #[cfg(any(feature = "log", feature = "tracing"))]
 pub(crate) use bridged::Parts;
 pub use builder::RecordBuilder;
+pub use capturing::is_capturing;
 pub use gate::Gate;
 pub use registry::{GateWatch, Registry};
 pub use waiting::{Accepted, Blocking, Receipt, Receipted, Waiting};
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
+use self::capturing::{Depth, with_scratch};
 use crate::backend::{Backend, RoomRequest};
 use crate::call_site::CallSite;
 use crate::capture::{Room, Values, truncate};
@@ -33,13 +35,6 @@ use crate::frame::flags;
 use crate::intake::{DropReason, Dropped, EntryHeader, Intake};
 use crate::level::Level;
 use crate::value::{Encoder, Timestamp};
-
-/// How often a value that is being logged may log in turn before that is cut off: a `Display` that
-/// logs itself must end.
-const MAX_REENTRY: u32 = 8;
-
-/// The largest buffer that a thread keeps for values that have to be asked.
-const KEPT_SCRATCH: usize = 64 * 1024;
 
 /// Logs under one name. Cheap to clone; get one from a [`crate::LoggerFactory`] and keep it.
 ///
@@ -440,58 +435,5 @@ where
         values: &V,
     ) -> Self::Output {
         (**self).emit(site, level, bits, values)
-    }
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    static DEPTH: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Lends the thread's buffer. A value that logs while it is captured, and a thread that is ending,
-/// get one of their own.
-fn with_scratch(use_it: impl FnOnce(&mut Vec<u8>)) {
-    let mut scratch = SCRATCH
-        .try_with(|scratch| {
-            scratch
-                .try_borrow_mut()
-                .map(|mut kept| std::mem::take(&mut *kept))
-        })
-        .ok()
-        .and_then(Result::ok)
-        .unwrap_or_default();
-    use_it(&mut scratch);
-    if scratch.capacity() <= KEPT_SCRATCH {
-        let _ = SCRATCH.try_with(|kept| kept.replace(scratch));
-    }
-}
-
-/// Whether this thread is asking a value that is being logged. For the host crate.
-#[doc(hidden)]
-pub fn is_capturing() -> bool {
-    DEPTH.try_with(Cell::get).unwrap_or(0) > 0
-}
-
-/// How deep this thread is in values that log while they are being logged.
-struct Depth;
-
-impl Depth {
-    fn enter() -> Option<Depth> {
-        let depth = DEPTH.try_with(|depth| {
-            let now = depth.get();
-            if now < MAX_REENTRY {
-                depth.set(now + 1);
-            }
-            now
-        });
-        // Without thread-locals the thread is ending: its destructors run one after the other.
-        // Lazily: a `Depth` that is made and refused would lower a count that it has not raised.
-        (depth.unwrap_or(0) < MAX_REENTRY).then(|| Depth)
-    }
-}
-
-impl Drop for Depth {
-    fn drop(&mut self) {
-        let _ = DEPTH.try_with(|depth| depth.set(depth.get().saturating_sub(1)));
     }
 }

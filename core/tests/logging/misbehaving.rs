@@ -6,10 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rolog_core::frame::Batch;
 use rolog_core::intake::DropReason;
 use rolog_core::logger::is_capturing;
-use rolog_core::{Logger, info};
+use rolog_core::{Level, Logger, info};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, at_once};
 
 struct LogsItselfTwice(Logger);
 
@@ -152,4 +152,60 @@ fn a_value_that_fails_is_replaced_by_what_it_says() {
         assert_eq!(record.message().to_string(), "[not serializable: no more]");
         assert_eq!(record.fields().count(), 1);
     });
+}
+
+/// Builds a record of itself while it is asked.
+struct BuildsItself(Logger);
+
+impl Serialize for BuildsItself {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let deeper = self.0.record(Level::Warning, "deeper");
+        deeper.field("value", self).send();
+        serializer.serialize_unit()
+    }
+}
+
+#[derive(Debug)]
+struct BadError;
+
+impl fmt::Display for BadError {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("an error that panics");
+    }
+}
+
+impl std::error::Error for BadError {}
+
+#[test]
+fn a_value_that_panics_while_a_record_is_built_drops_that_record_alone() {
+    let mut bench = Bench::new();
+    let log = bench.log();
+    let bad = || log.record(Level::Warning, "bad");
+    bad().field("value", PANICS).field("n", 1).send();
+    bad().arg(PANICS).arg(PANICS).send();
+    bad().error(&BadError).send();
+    assert!(bad().arg(PANICS).block().unwrap_err().is_value());
+    assert!(at_once(bad().arg(PANICS).wait()).unwrap_err().is_value());
+    assert!(at_once(bad().arg(PANICS).receipt()).unwrap_err().is_value());
+    log.record(Level::Warning, "good").field("n", 1).send();
+    bench.one(|record| assert_eq!(record.message().to_string(), "good"));
+    let counts = bench.intake.counts();
+    assert_eq!(counts.dropped(DropReason::Panicked), 6);
+    assert!(counts.is_balanced());
+    assert!(!is_capturing());
+}
+
+#[test]
+fn a_value_that_builds_records_of_itself_comes_to_an_end() {
+    let mut bench = Bench::new();
+    let value = BuildsItself(bench.log());
+    let log = bench.log();
+    log.record(Level::Warning, "outer")
+        .field("value", &value)
+        .send();
+    let bytes = bench.batch();
+    assert_eq!(Batch::parse(&bytes).unwrap().len(), 8);
+    let counts = bench.intake.counts();
+    assert_eq!(counts.dropped(DropReason::Reentrant), 1);
+    assert!(counts.is_balanced());
 }
