@@ -1,4 +1,4 @@
-//! Which keys of a record, or of a map, were there before.
+//! Which keys of a record, or of a map, were there before, and which names a line has.
 
 use std::collections::HashSet;
 
@@ -58,6 +58,68 @@ impl<'a> Keys<'a> {
             None if self.count <= FEW => !earlier.any(|other| other == key),
             None => self.many.insert(earlier.collect()).insert(key),
         }
+    }
+}
+
+/// The names that stand in a line, where they are not the keys that data came by.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// As in [`Keys`].
+    bits: u64,
+    /// One name behind the other, and where each ends.
+    names: String,
+    ends: Vec<usize>,
+    /// All of them, once they are many.
+    many: HashSet<Box<str>>,
+}
+
+impl Taken {
+    /// A line without any.
+    pub(super) fn clear(&mut self) {
+        self.bits = 0;
+        self.names.clear();
+        self.ends.clear();
+        if !self.many.is_empty() {
+            self.many = HashSet::new();
+        }
+    }
+
+    /// Takes names of the line's own.
+    pub(super) fn take_all(&mut self, names: &[&str]) {
+        for name in names {
+            self.take(name);
+        }
+    }
+
+    /// Takes a name; whether it was free.
+    #[inline]
+    pub(super) fn take(&mut self, name: &str) -> bool {
+        let bit = bit_of(name);
+        if self.bits & bit != 0 && self.has(name) {
+            return false;
+        }
+        self.bits |= bit;
+        self.names.push_str(name);
+        self.ends.push(self.names.len());
+        if !self.many.is_empty() {
+            self.many.insert(name.into());
+        }
+        true
+    }
+
+    #[cold]
+    fn has(&mut self, name: &str) -> bool {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let mut earlier = starts
+            .zip(&self.ends)
+            .map(|(start, &end)| &self.names[start..end]);
+        if self.ends.len() <= FEW {
+            return earlier.any(|other| other == name);
+        }
+        if self.many.is_empty() {
+            self.many = earlier.map(Box::from).collect();
+        }
+        self.many.contains(name)
     }
 }
 

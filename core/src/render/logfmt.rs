@@ -1,9 +1,11 @@
 //! The logfmt line: `time=… level=info logger=shop message="…" key=value`.
 
+use std::borrow::Cow;
+
 use super::Zone;
 use super::escape::escape;
 use super::json;
-use super::keys::Keys;
+use super::keys::{Keys, Taken};
 use super::message::{filled, message};
 use super::number;
 use super::time::{TimeFormat, Times};
@@ -15,18 +17,34 @@ use crate::value::{ErrorValue, Value};
 /// The parts of a record have the names that they have in [the JSON line](crate::render#the-json-line),
 /// and come in the same order. A value stands between quotes, with JSON's escapes, where it would not
 /// be clear otherwise. Maps become keys with dots in them, lists are JSON between quotes. What a key
-/// cannot hold (spaces, `=`, quotes, control characters) becomes `_`. A key that is the name of a part
-/// stands there as `fields.` and the key.
+/// cannot hold (spaces, `=`, quotes, control characters) becomes `_`.
+///
+/// No key stands there twice. One that comes out as the name of a part, or as one of `fields.`, has
+/// another `fields.` before it, and so has what comes out as a name that the line has already, that of
+/// the record's own error and origin included; where that is taken too, the first one stays.
 #[derive(Debug)]
 pub struct LogfmtLine {
     times: Times,
     /// The key of a value within maps.
     key: String,
+    taken: Taken,
     scratch: Vec<u8>,
 }
 
 /// How deep maps become keys; what lies deeper is JSON.
 const DEPTH: usize = 8;
+
+/// What stands before a name that is the line's own.
+const MOVED: &str = "fields.";
+
+/// The names with a dot of a record's error, and of its origin.
+const ERROR: &[&str] = &["error.type", "error.sources", "error.backtrace"];
+const ORIGIN: &[&str] = &[
+    "origin.kind",
+    "origin.target",
+    "origin.class",
+    "origin.attempts",
+];
 
 impl LogfmtLine {
     /// A renderer with times in RFC 3339 and UTC.
@@ -39,6 +57,7 @@ impl LogfmtLine {
         LogfmtLine {
             times: Times::new(format, zone),
             key: String::new(),
+            taken: Taken::default(),
             scratch: Vec::new(),
         }
     }
@@ -69,24 +88,36 @@ impl LogfmtLine {
             json::list(record.args(), &mut self.scratch);
             quoted(&self.scratch, out);
         }
-        let mut seen = Keys::new();
-        for (key, value) in record.fields() {
-            if seen.is_new(key, || record.fields().map(|(key, _)| key)) {
-                self.key.clear();
-                if super::shape::is_part(key) {
-                    self.key.push_str("fields.");
-                }
-                plain_key(key, &mut self.key);
-                self.value(&value, 0, out);
-            }
-        }
+        self.fields(record, out);
         if let Some(told) = record.error() {
-            error("error", &told, out);
+            pair("error", told.text(), out);
+            details("error", &told, out, |name| Some(name.into()));
         }
         self.rest(record, out);
         out.extend_from_slice(b" record_id=");
         out.extend_from_slice(record.id().to_string().as_bytes());
         out.push(b'\n');
+    }
+
+    fn fields(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        self.taken.clear();
+        if record.error().is_some() {
+            self.taken.take_all(ERROR);
+        }
+        if record.origin() != Origin::SERVICE {
+            self.taken.take_all(ORIGIN);
+        }
+        let mut seen = Keys::new();
+        for (key, value) in record.fields() {
+            if seen.is_new(key, || record.fields().map(|(key, _)| key)) {
+                self.key.clear();
+                plain_key(key, &mut self.key);
+                if super::shape::is_part(&self.key) || self.key.starts_with(MOVED) {
+                    self.key.insert_str(0, MOVED);
+                }
+                self.value(&value, 0, out);
+            }
+        }
     }
 
     fn rest(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
@@ -133,11 +164,16 @@ impl LogfmtLine {
                 }
             }
             Value::Error(told) => {
-                let key = self.key.clone();
-                error(&key, told, out);
+                if let Some(name) = free(&mut self.taken, &self.key) {
+                    pair(&name, told.text(), out);
+                    details(&name, told, out, |part| free(&mut self.taken, part));
+                }
             }
             value => {
-                begin(&self.key, out);
+                let Some(name) = free(&mut self.taken, &self.key) else {
+                    return;
+                };
+                begin(&name, out);
                 self.scratch.clear();
                 match value {
                     Value::Str(text) => word(text, out),
@@ -172,17 +208,38 @@ fn pair(key: &str, value: &str, out: &mut Vec<u8>) {
     word(value, out);
 }
 
-fn error(key: &str, told: &ErrorValue<'_>, out: &mut Vec<u8>) {
-    pair(key, told.text(), out);
-    pair(&format!("{key}.type"), told.type_name(), out);
-    let mut sources = Vec::new();
-    json::list(told.sources().map(Value::Str), &mut sources);
-    if told.sources().next().is_some() {
-        begin(&format!("{key}.sources"), out);
+/// The name for a value of the data that comes by this one; `None` where there is none left.
+#[inline]
+fn free<'k>(taken: &mut Taken, name: &'k str) -> Option<Cow<'k, str>> {
+    if taken.take(name) {
+        return Some(name.into());
+    }
+    let moved = format!("{MOVED}{name}");
+    taken.take(&moved).then(|| moved.into())
+}
+
+/// Appends what there is of an error beside its text, under names that `free` gives.
+fn details(
+    key: &str,
+    told: &ErrorValue<'_>,
+    out: &mut Vec<u8>,
+    mut free: impl for<'k> FnMut(&'k str) -> Option<Cow<'k, str>>,
+) {
+    if let Some(name) = free(&format!("{key}.type")) {
+        pair(&name, told.type_name(), out);
+    }
+    if told.sources().next().is_some()
+        && let Some(name) = free(&format!("{key}.sources"))
+    {
+        let mut sources = Vec::new();
+        json::list(told.sources().map(Value::Str), &mut sources);
+        begin(&name, out);
         quoted(&sources, out);
     }
-    if let Some(backtrace) = told.backtrace() {
-        pair(&format!("{key}.backtrace"), backtrace, out);
+    if let Some(backtrace) = told.backtrace()
+        && let Some(name) = free(&format!("{key}.backtrace"))
+    {
+        pair(&name, backtrace, out);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Records are drafted here, made into frames, and rendered; each file looks at one side of the lines.
 
 mod any;
+mod logfmt;
 mod otlp;
 mod protobuf;
 mod shapes;

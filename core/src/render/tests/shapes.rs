@@ -37,7 +37,7 @@ fn resource() -> Vec<(String, String)> {
     vec![("service.name".into(), "shop".into())]
 }
 
-fn logfmt(draft: &Draft) -> String {
+pub(super) fn logfmt(draft: &Draft) -> String {
     rendered(draft, &mut Renderer::Logfmt(LogfmtLine::new()))
 }
 
