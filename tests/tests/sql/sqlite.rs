@@ -206,6 +206,21 @@ async fn a_batch_that_comes_twice_is_there_once_with_the_key() {
     }
     assert_eq!(file.messages(), ["one", "two"]);
 
+    // Another key that is there already is no sign of the same record.
+    let table = "CREATE TABLE logs (record_id TEXT UNIQUE, message TEXT, n INT UNIQUE)";
+    let two = File::with_table(table);
+    let columns = json!({ "record_id": "record_id", "message": "message", "n": "fields.n" });
+    let settings = json!({ "idempotent": true, "columns": columns });
+    let keyed = self::target(two.config(settings)).await;
+    let mut records = Records::default();
+    for (message, n) in [("first", 7), ("other", 7), ("last", 8)] {
+        records.add(message, |fields| fields.key("n").i64(n));
+    }
+    let outcome = deliver(&keyed, &records.batch()).await;
+    let rejected: Vec<_> = outcome.rejections().iter().map(|one| one.index).collect();
+    assert_eq!(rejected, [1]);
+    assert_eq!(two.messages(), ["first", "last"]);
+
     let without = File::with_table("CREATE TABLE logs (record_id TEXT, message TEXT)");
     let columns = json!({ "record_id": "record_id", "message": "message" });
     let refused = start(without.config(json!({ "idempotent": true, "columns": columns }))).await;

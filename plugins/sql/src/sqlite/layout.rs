@@ -17,7 +17,7 @@ pub(crate) struct Layout {
     /// Up to the opening of the rows.
     insert: String,
     /// Behind the rows.
-    end: &'static str,
+    end: String,
     time: Option<Kind>,
 }
 
@@ -49,10 +49,11 @@ impl Layout {
                 wanted.quoted('"'),
                 wanted.quoted_columns('"')
             ),
-            end: if wanted.idempotent {
-                " ON CONFLICT DO NOTHING"
-            } else {
-                ""
+            end: match wanted.column_of(&Part::RecordId) {
+                Some(key) if wanted.idempotent => {
+                    format!(" ON CONFLICT ({}) DO NOTHING", quoted(key, '"'))
+                }
+                _ => String::new(),
             },
             time: time.map(|at| kinds[at]),
             kinds,
