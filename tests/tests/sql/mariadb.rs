@@ -109,7 +109,23 @@ async fn every_kind_is_read_back(database: &Database) {
 async fn types_are_kept_and_rows_that_are_refused_are_rejected_alone() {
     for server in [server(), mysql()].into_iter().flatten() {
         types_are_kept(&Database::of(server)).await;
+        what_a_trigger_refuses_is_rejected(&Database::of(server)).await;
     }
+}
+
+async fn what_a_trigger_refuses_is_rejected(database: &Database) {
+    database.sql(
+        "create table logs (message text);\ndelimiter //\n\
+         create trigger refuse before insert on logs for each row if new.message = 'bad' then \
+         signal sqlstate '45000' set message_text = 'not here'; end if//",
+    );
+    let columns = json!({ "columns": { "message": "message" } });
+    let target = target(database.config(columns)).await;
+    let outcome = deliver(&target, &batch(["good", "bad", "good"])).await;
+    assert_eq!(rejected(&outcome), [1]);
+    let why = &outcome.rejections()[0].message;
+    assert!(why.contains("not here"), "{why}");
+    assert_eq!(database.sql("select count(*) from logs"), "2");
 }
 
 async fn types_are_kept(database: &Database) {

@@ -72,7 +72,8 @@ fn classify(code: u16, state: &str, message: &str) -> (Cause, Class) {
         | 3118 | 3159 | 4151 => (Cause::Someone, Class::Auth),
         1049 | 1054 | 1146 | 1364 => (Cause::Someone, Class::NotFound),
         _ => match &state[..state.floor_char_boundary(2)] {
-            "22" | "23" => (Cause::Row, Class::Invalid),
+            // The last are of the database's own triggers.
+            "22" | "23" | "45" => (Cause::Row, Class::Invalid),
             "28" => (Cause::Someone, Class::Auth),
             "42" => (Cause::Someone, Class::Invalid),
             "08" => (Cause::Connection, Class::Unavailable),
@@ -92,6 +93,7 @@ mod tests {
             (1406, "22001", Cause::Row),
             (1366, "HY000", Cause::Row),
             (4025, "23000", Cause::Row),
+            (1644, "45000", Cause::Row),
             (1213, "40001", Cause::Later),
             (1205, "HY000", Cause::Later),
             (1114, "HY000", Cause::Later),

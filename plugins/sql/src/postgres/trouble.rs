@@ -77,6 +77,8 @@ fn classify(code: &str) -> (Cause, Class) {
         // A plan of the table as it was before it changed.
         "0A000" => (Cause::Later, Class::Other),
         "54000" => (Cause::Row, Class::TooLarge),
+        // A function of the database's own says so, as a trigger does of a row.
+        "P0001" => (Cause::Row, Class::Invalid),
         _ => match &code[..code.floor_char_boundary(2)] {
             "22" | "23" | "44" => (Cause::Row, Class::Invalid),
             "28" => (Cause::Someone, Class::Auth),
@@ -97,7 +99,7 @@ mod tests {
     fn each_class_of_errors_by_what_helps_against_it() {
         for (codes, cause) in [
             (
-                &["22001", "22P02", "23505", "23502", "23514"][..],
+                &["22001", "22P02", "23505", "23502", "23514", "P0001"][..],
                 Cause::Row,
             ),
             (&["40001", "40P01", "55P03", "53100", "XX000"], Cause::Later),
