@@ -247,6 +247,49 @@ async fn a_batch_that_comes_twice_is_there_once_with_the_key() {
 }
 
 #[tokio::test]
+async fn columns_of_a_fixed_width_take_whole_values_with_the_key_too() {
+    let Some(database) = Database::new() else {
+        return;
+    };
+    database.sql(
+        "create domain word as char(8);
+         create table logs (record_id char(49) primary key, level char(8), message word)",
+    );
+    let columns = json!({ "record_id": "record_id", "level": "level", "message": "message" });
+    let settings = json!({ "idempotent": true, "columns": columns });
+    let target = target(database.config(settings)).await;
+    assert!(
+        deliver(&target, &batch(["one", "two"]))
+            .await
+            .is_delivered()
+    );
+    assert_eq!(
+        database.sql("select level, message from logs order by record_id"),
+        "error   |one     \nerror   |two     "
+    );
+}
+
+#[tokio::test]
+async fn a_row_that_a_trigger_refuses_is_rejected_alone() {
+    let Some(database) = Database::new() else {
+        return;
+    };
+    database.sql(
+        "create table logs (message text);
+         create function refuse() returns trigger language plpgsql as
+           $$ begin if new.message = 'bad' then raise exception 'not here'; end if; return new; end $$;
+         create trigger refuse before insert on logs for each row execute function refuse()",
+    );
+    let columns = json!({ "columns": { "message": "message" } });
+    let target = target(database.config(columns)).await;
+    let outcome = deliver(&target, &batch(["good", "bad", "good"])).await;
+    assert_eq!(rejected(&outcome), [1]);
+    let why = &outcome.rejections()[0].message;
+    assert!(why.contains("not here"), "{why}");
+    assert_eq!(database.sql("select count(*) from logs"), "2");
+}
+
+#[tokio::test]
 async fn a_table_that_changes_under_way_is_followed_or_held_with_a_precise_message() {
     let Some(database) = Database::new() else {
         return;

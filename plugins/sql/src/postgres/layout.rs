@@ -42,12 +42,13 @@ pub(super) async fn read(client: &Client, wanted: &Wanted) -> Result<Vec<Column>
     let doing = format!("read what columns `{}` has", wanted.name);
     let table = wanted.quoted('"');
     let failed = |error| Some(told(&doing, &error));
-    // A domain is written as the type that it stands for.
+    // A domain is written as the type that it stands for. The last is the name in a cast, without a
+    // length: `character` would mean one character.
     let columns = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), \
          CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, \
          CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END, \
          a.attnotnull AND NOT a.atthasdef AND a.attidentity = '', t.typtype::text, \
-         format_type(a.atttypid, NULL) \
+         format_type(a.atttypid, -1) \
          FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
          WHERE a.attrelid = to_regclass($1::text) AND a.attnum > 0 AND NOT a.attisdropped";
     let rows = client.query(columns, &[&table]).await.map_err(failed)?;
