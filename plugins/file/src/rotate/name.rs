@@ -219,8 +219,9 @@ pub(super) fn original(name: &str) -> Option<String> {
     let starts = name.char_indices().filter(|(_, c)| *c == '.');
     for (dot, _) in starts {
         let (stem, rest) = (&name[..dot], &name[dot + 1..]);
+        // Too short, or divided within a character: no moment stands here, and one may further on.
         let Some((stamp, rest)) = rest.split_at_checked(STAMP) else {
-            break;
+            continue;
         };
         if Stamp::read(stamp.as_bytes()).is_some() {
             let forms = [".gz.part", ".zst.part", ".gz", ".zst"];
@@ -339,6 +340,17 @@ mod tests {
         assert_eq!(plain, family.rotated(Stamp(0)));
         let packed = member.as_form(Form::Packed(Compress::Zstd));
         assert_eq!(packed.extension().unwrap(), "zst");
+    }
+
+    #[test]
+    fn a_name_of_any_script_is_found_again_behind_what_it_was_rotated_into() {
+        for name in ["shop.производительность", "a.ü.日本語のロガーの名前", "app"] {
+            for ending in ["", ".zst", ".gz.part"] {
+                let rotated = format!("{name}.20261122T140000.123456Z.log{ending}");
+                assert_eq!(original(&rotated), Some(format!("{name}.log")));
+            }
+        }
+        assert_eq!(original("shop.производительность.log"), None);
     }
 
     #[test]
