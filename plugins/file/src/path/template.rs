@@ -114,9 +114,11 @@ impl Template {
         Template { base, ..self }
     }
 
-    /// How many parts a path has below the base.
-    pub(crate) fn depth(&self) -> usize {
-        self.segments.len()
+    /// Whether a folder below the base, as its parts, is one on the way to such files.
+    pub(crate) fn leads_through(&self, parts: &[String]) -> bool {
+        let mut each = self.segments.iter().zip(parts);
+        parts.len() < self.segments.len()
+            && each.all(|(segment, part)| matches(&segment.pieces, part))
     }
 
     /// Whether a path below the base, as its parts, is one that records could lead to.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::compress;
 use super::keep::surplus;
 use super::name::{Family, Form, Member, Stamp};
+use super::told::{Told, Troubles};
 use super::tree;
 use crate::config::{Compress, Keep};
 use crate::path::Template;
@@ -26,6 +28,7 @@ pub(crate) struct Keeper {
     compress: Compress,
     durable: bool,
     scope: Scope,
+    told: Told,
     wake: Notify,
     stopped: AtomicBool,
 }
@@ -54,6 +57,7 @@ impl Keeper {
             compress,
             durable,
             scope: template.map_or_else(families, Scope::Tree),
+            told: Told::default(),
             wake: Notify::new(),
             stopped: AtomicBool::new(false),
         }
@@ -91,27 +95,24 @@ impl Keeper {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Does all there is to do. What goes wrong is said, and tried again the next time.
+    /// Does all there is to do. What goes wrong is said, and tried again the next time; it stops nothing
+    /// else.
     pub(crate) fn tend(&self) {
-        if let Err(error) = self.try_tend() {
-            ::log::warn!("cannot look after rotated files: {error}");
-        }
-    }
-
-    fn try_tend(&self) -> io::Result<()> {
-        self.let_go()?;
-        for family in self.families()? {
+        let mut troubles = Troubles::default();
+        self.let_go(&mut troubles);
+        for family in self.families(&mut troubles) {
             if let Err(error) = self.tend_family(&family) {
-                ::log::warn!("cannot look after what {family} was rotated into: {error}");
+                of_family(&mut troubles, &family, &error);
             }
         }
-        self.let_go()
+        self.let_go(&mut troubles);
+        self.told.tell(troubles);
     }
 
-    fn families(&self) -> io::Result<BTreeSet<Family>> {
+    fn families(&self, troubles: &mut Troubles) -> BTreeSet<Family> {
         match &self.scope {
-            Scope::Families(known) => Ok(lock(known).clone()),
-            Scope::Tree(template) => tree::families(template),
+            Scope::Families(known) => lock(known).clone(),
+            Scope::Tree(template) => tree::families(template, troubles),
         }
     }
 
@@ -148,9 +149,9 @@ impl Keeper {
     }
 
     /// Count and age are each family's, the bytes are those of all together.
-    fn let_go(&self) -> io::Result<()> {
+    fn let_go(&self, troubles: &mut Troubles) {
         if self.keep == Keep::default() {
-            return Ok(());
+            return;
         }
         let now = Stamp::now();
         let each = Keep {
@@ -162,25 +163,37 @@ impl Keeper {
             ..Keep::default()
         };
         let mut kept = Vec::new();
-        for family in self.families()? {
-            let members = family.members()?;
-            let going = surplus(&each, &members, now);
-            kept.extend_from_slice(&members[going.len()..]);
-            self.remove(&going)?;
+        for family in self.families(troubles) {
+            match family.members() {
+                Ok(members) => {
+                    let going = surplus(&each, &members, now);
+                    kept.extend_from_slice(&members[going.len()..]);
+                    self.remove(&going, troubles);
+                }
+                Err(error) => of_family(troubles, &family, &error),
+            }
         }
         kept.sort_by_key(|member: &Member| (member.stamp, member.form));
-        self.remove(&surplus(&all, &kept, now))
+        self.remove(&surplus(&all, &kept, now), troubles);
     }
 
-    fn remove(&self, members: &[Member]) -> io::Result<()> {
+    fn remove(&self, members: &[Member], troubles: &mut Troubles) {
         for member in members {
             if self.is_stopped() {
                 break;
             }
-            unless_gone(fs::remove_file(&member.path))?;
+            if let Err(error) = unless_gone(fs::remove_file(&member.path)) {
+                let folder = member.path.parent().unwrap_or(Path::new(""));
+                let path = member.path.display().to_string();
+                troubles.met("remove", folder, &path, &error);
+            }
         }
-        Ok(())
     }
+}
+
+fn of_family(troubles: &mut Troubles, family: &Family, error: &io::Error) {
+    let what = format!("what {family} was rotated into");
+    troubles.met("look after", family.folder(), &what, error);
 }
 
 /// Somebody else may have done it already.

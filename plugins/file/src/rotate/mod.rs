@@ -9,7 +9,7 @@
 //!
 //! A crash between any two of them is made good when the next instance starts. A rotation that is
 //! refused (the folder may not be written to) is said and tried again later; records go on into the
-//! old file meanwhile.
+//! old file meanwhile. So is trouble with a folder of a template, which stops no other folder's files.
 
 mod compress;
 mod keep;
@@ -17,6 +17,7 @@ mod keeper;
 mod name;
 mod notes;
 mod schedule;
+mod told;
 mod tree;
 
 use std::io::{self, ErrorKind};

@@ -129,6 +129,10 @@ impl Family {
         }
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// What its file is called once it is rotated.
     pub(crate) fn rotated(&self, stamp: Stamp) -> PathBuf {
         let mut name = self.stem.clone();
@@ -344,7 +348,8 @@ mod tests {
 
     #[test]
     fn a_name_of_any_script_is_found_again_behind_what_it_was_rotated_into() {
-        for name in ["shop.производительность", "a.ü.日本語のロガーの名前", "app"] {
+        for name in ["shop.производительность", "a.ü.日本語のロガーの名前", "app"]
+        {
             for ending in ["", ".zst", ".gz.part"] {
                 let rotated = format!("{name}.20261122T140000.123456Z.log{ending}");
                 assert_eq!(original(&rotated), Some(format!("{name}.log")));

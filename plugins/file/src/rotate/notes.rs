@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::told::{Told, Troubles};
 use super::{Family, Schedule, put_aside};
 use crate::lock;
 use crate::path::Template;
@@ -24,11 +25,15 @@ const NAME: &str = ".rolog-files";
 #[derive(Debug)]
 pub(crate) struct Notes {
     template: Template,
+    told: Told,
 }
 
 impl Notes {
     pub(crate) fn new(template: Template) -> Self {
-        Notes { template }
+        Notes {
+            template,
+            told: Told::default(),
+        }
     }
 
     fn path(&self) -> PathBuf {
@@ -53,7 +58,7 @@ impl Notes {
     }
 
     /// Puts aside the noted files whose time has come and that are not `open`, and forgets those that
-    /// are gone. To be called while no file is made.
+    /// are gone. What cannot be put aside is said, and stays noted. To be called while no file is made.
     pub(crate) fn put_aside(
         &self,
         schedule: &Schedule,
@@ -66,6 +71,7 @@ impl Notes {
         let noted: BTreeSet<&str> = text.lines().collect();
         let mut left = BTreeSet::new();
         let mut aside = Vec::new();
+        let mut troubles = Troubles::default();
         for line in noted {
             if !self.template.matches(line.split('/')) {
                 continue;
@@ -75,21 +81,21 @@ impl Notes {
                 left.insert(line);
                 continue;
             }
-            match is_past(&path, schedule) {
-                Ok(None) => {}
-                Ok(Some(false)) => {
+            match put_aside_if_past(&path, schedule) {
+                Ok(Noted::Gone) => {}
+                Ok(Noted::Current) => {
                     left.insert(line);
                 }
-                Ok(Some(true)) => {
-                    put_aside(&path)?;
-                    aside.push(Family::of(&path));
-                }
+                Ok(Noted::Aside) => aside.push(Family::of(&path)),
                 Err(error) => {
-                    ::log::warn!("cannot look at {}: {error}", path.display());
+                    let folder = path.parent().unwrap_or(self.template.base());
+                    let path = path.display().to_string();
+                    troubles.met("put aside", folder, &path, &error);
                     left.insert(line);
                 }
             }
         }
+        self.told.tell(troubles);
         if left.len() != text.lines().count() {
             self.rewrite(&left)?;
         }
@@ -102,6 +108,26 @@ impl Notes {
         fs::write(&next, text)?;
         fs::rename(&next, self.path())
     }
+}
+
+/// What became of a noted file.
+enum Noted {
+    /// There is none of ours.
+    Gone,
+    /// Its time has not come.
+    Current,
+    Aside,
+}
+
+fn put_aside_if_past(path: &Path, schedule: &Schedule) -> io::Result<Noted> {
+    Ok(match is_past(path, schedule)? {
+        None => Noted::Gone,
+        Some(false) => Noted::Current,
+        Some(true) => {
+            put_aside(path)?;
+            Noted::Aside
+        }
+    })
 }
 
 /// Whether a file was last written to before the last turn. `None` where there is none of ours.

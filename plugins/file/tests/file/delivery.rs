@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::common::{batch, config, deliver, messages, target};
+use crate::nobody::as_nobody;
 use rolog_file::File;
 use rolog_plugin::prelude::*;
 
@@ -160,24 +161,6 @@ async fn a_device_takes_batches_whatever_the_sync() {
         .flush(std::time::Duration::from_secs(1))
         .await
         .unwrap();
-}
-
-#[allow(clippy::unwrap_used, reason = "a helper of tests fails the test")]
-/// Runs a test as a user who is not root: threads take over who they are from those that start them.
-fn as_nobody(test: impl AsyncFnOnce() + Send) {
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            if rustix::process::geteuid().is_root() {
-                let nobody = 65534;
-                rustix::thread::set_thread_gid(rustix::process::Gid::from_raw(nobody)).unwrap();
-                rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(nobody)).unwrap();
-            }
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build();
-            runtime.unwrap().block_on(test());
-        });
-    });
 }
 
 #[test]

@@ -4,7 +4,9 @@ mod access;
 #[path = "../common/mod.rs"]
 mod common;
 mod delivery;
+mod folders;
 mod lines;
+mod nobody;
 mod rotation;
 mod settings;
 mod template;
