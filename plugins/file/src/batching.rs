@@ -206,16 +206,12 @@ fn many(
         let written = if attempt.is_cancelled() {
             Err(failed(Stopped::Cancelled, &path))
         } else {
-            match logs.within(expander.base(), &path) {
-                Ok(log) => {
-                    let written = begin(log, lines.len(), keeper).and_then(|()| {
-                        log.put(&lines)
-                            .map_err(|error| Stopped::By("write to", error))
-                    });
-                    finish(log, written)
-                }
-                Err(error) => Err(failed(Stopped::By("open", error), &path)),
-            }
+            let log = logs.at(&path);
+            let written = begin(log, lines.len(), keeper).and_then(|()| {
+                log.put(&lines)
+                    .map_err(|error| Stopped::By("write to", error))
+            });
+            finish(log, written)
         };
         Share {
             records: Part::Records(records),

@@ -13,6 +13,7 @@ use crate::appender::{Appender, End};
 use crate::commits::Commits;
 use crate::config::Fsync;
 use crate::disk::{self, Access, Disk};
+use crate::path::refuse_outside;
 use crate::rotate::{self, Family, Notes, Schedule};
 use crate::trouble;
 
@@ -23,6 +24,8 @@ const REFUSED_FOR: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) access: Access,
+    /// Where every file has to lie, whatever links there are on the way.
+    pub(crate) base: Option<PathBuf>,
     pub(crate) fsync: Fsync,
     /// A file that a batch would make larger is put aside first.
     pub(crate) size: Option<u64>,
@@ -233,6 +236,10 @@ impl Log {
                 (open, false)
             }
             none => {
+                // Each time: a folder may have become a link since.
+                if let Some(base) = &self.rules.base {
+                    refuse_outside(base, &self.path)?;
+                }
                 let open = Open {
                     file: Appender::new(Disk::open(&self.path, access)?),
                     real: fs::canonicalize(&self.path)?,

@@ -1,7 +1,6 @@
 //! The files that an instance has open: no more than a bound, and the least used goes.
 
 use std::collections::HashMap;
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +8,6 @@ use jiff::Timestamp;
 
 use crate::commits::Commits;
 use crate::log::{Log, Rules};
-use crate::path::real_path;
 use crate::rotate::Family;
 
 /// Open files by path.
@@ -49,24 +47,6 @@ impl Logs {
             .expect("it was there or was inserted");
         *used = self.now;
         log
-    }
-
-    /// The log at `path`, which must lie within `base`, whatever links there are on the way.
-    pub(crate) fn within(&mut self, base: &Path, path: &Path) -> io::Result<&mut Log> {
-        if !self.by_path.contains_key(path) {
-            let (base, real) = (real_path(base)?, real_path(path)?);
-            if !real.starts_with(&base) {
-                return Err(io::Error::new(
-                    ErrorKind::PermissionDenied,
-                    format!(
-                        "a link leads to {}, out of {}",
-                        real.display(),
-                        base.display()
-                    ),
-                ));
-            }
-        }
-        Ok(self.at(path))
     }
 
     fn close_least_used(&mut self) {

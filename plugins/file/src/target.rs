@@ -85,6 +85,9 @@ impl Target for File {
                 lock: config.lock,
                 durable,
             },
+            base: template
+                .as_ref()
+                .map(|template| template.base().to_path_buf()),
             fsync: config.fsync,
             size: rotate.and_then(|rotate| rotate.size).map(Size::bytes),
             schedule: every.map(|every| Schedule::new(every, config.zone.clone())),

@@ -6,5 +6,5 @@ mod template;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use place::{folder_resources, real_path, resources};
+pub(crate) use place::{folder_resources, refuse_outside, resources};
 pub(crate) use template::{Expander, Template};

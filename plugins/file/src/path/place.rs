@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -48,6 +48,22 @@ pub(crate) fn real_path(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Ok(real)
+}
+
+/// Refuses a `path` that lies out of `base` once every link on the way is followed.
+pub(crate) fn refuse_outside(base: &Path, path: &Path) -> io::Result<()> {
+    let (base, real) = (real_path(base)?, real_path(path)?);
+    if real.starts_with(&base) {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        ErrorKind::PermissionDenied,
+        format!(
+            "a link leads to {}, out of {}",
+            real.display(),
+            base.display()
+        ),
+    ))
 }
 
 fn steps_of(path: &Path) -> Vec<OsString> {

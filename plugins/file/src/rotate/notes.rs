@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use super::told::{Told, Troubles};
 use super::{Family, Schedule, put_aside};
 use crate::lock;
-use crate::path::Template;
+use crate::path::{Template, refuse_outside};
 
 const NAME: &str = ".rolog-files";
 
@@ -81,7 +81,7 @@ impl Notes {
                 left.insert(line);
                 continue;
             }
-            match put_aside_if_past(&path, schedule) {
+            match put_aside_if_past(self.template.base(), &path, schedule) {
                 Ok(Noted::Gone) => {}
                 Ok(Noted::Current) => {
                     left.insert(line);
@@ -119,11 +119,12 @@ enum Noted {
     Aside,
 }
 
-fn put_aside_if_past(path: &Path, schedule: &Schedule) -> io::Result<Noted> {
+fn put_aside_if_past(base: &Path, path: &Path, schedule: &Schedule) -> io::Result<Noted> {
     Ok(match is_past(path, schedule)? {
         None => Noted::Gone,
         Some(false) => Noted::Current,
         Some(true) => {
+            refuse_outside(base, path)?;
             put_aside(path)?;
             Noted::Aside
         }
@@ -191,6 +192,18 @@ mod tests {
         assert!(stranger.exists() && base.join("shop/other.txt").exists());
         let left = fs::read_to_string(notes.path()).unwrap();
         assert_eq!(left, "shop/2026-11-21.log\nshop/2026-11-22.log\n");
+        // What a link that came since leads to is not ours.
+        let outside = tempfile::tempdir().unwrap();
+        let strange = outside.path().join("2026-11-21.log");
+        fs::rename(base.join("shop"), base.join("moved")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), base.join("shop")).unwrap();
+        fs::copy(base.join("moved/2026-11-21.log"), &strange).unwrap();
+        let file = File::options().write(true).open(&strange).unwrap();
+        file.set_modified(old).unwrap();
+        assert_eq!(notes.put_aside(&schedule, |_| false).unwrap(), []);
+        assert!(strange.exists());
+        fs::remove_file(base.join("shop")).unwrap();
+        fs::rename(base.join("moved"), base.join("shop")).unwrap();
         let aside = notes.put_aside(&schedule, |_| false).unwrap();
         assert_eq!(aside, [Family::of(&open)]);
     }

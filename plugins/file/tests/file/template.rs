@@ -117,6 +117,36 @@ async fn a_link_that_leads_out_holds_its_own_records_and_no_others() {
 }
 
 #[tokio::test]
+async fn a_folder_that_becomes_a_link_out_of_the_base_is_not_followed() {
+    for more in [r#", "rotate": {"size": 1}"#, ""] {
+        let folder = tempfile::tempdir().unwrap();
+        let (base, outside) = (folder.path().join("base"), folder.path().join("outside"));
+        fs::create_dir_all(&outside).unwrap();
+        let target = target(config(&base.join("{logger}/app.jsonl"), more)).await;
+        assert!(
+            deliver(&target, &batch_of([("a", "1")]))
+                .await
+                .is_delivered()
+        );
+        fs::rename(base.join("a"), base.join("moved")).unwrap();
+        std::os::unix::fs::symlink(&outside, base.join("a")).unwrap();
+        let records = batch_of([("a", "2")]);
+        for _ in 0..2 {
+            let outcome = deliver(&target, &records).await;
+            assert_eq!(outcome.verdict(), Verdict::Hold);
+            let failure = outcome.failure().unwrap();
+            assert_eq!(failure.class, Class::Auth);
+            assert!(failure.message.contains("a link leads to"), "{failure}");
+            assert_eq!(files(&outside), [] as [PathBuf; 0]);
+        }
+        fs::remove_file(base.join("a")).unwrap();
+        assert!(deliver(&target, &records).await.is_delivered());
+        assert_eq!(messages(&base.join("a/app.jsonl")), ["2"]);
+        assert_eq!(messages(&base.join("moved/app.jsonl")), ["1"]);
+    }
+}
+
+#[tokio::test]
 async fn trouble_with_one_file_delays_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let target = target(config(&folder.path().join("{logger}.jsonl"), "")).await;
