@@ -11,6 +11,7 @@ use rustix::fs::{Access as May, access};
 use crate::appender::Storage;
 use crate::config::{Mode, Owner};
 use crate::lock;
+use crate::rotate::Ours;
 
 /// An open file that is appended to.
 #[derive(Debug)]
@@ -32,6 +33,13 @@ pub(crate) struct Access {
     pub(crate) lock: bool,
     /// Whether names that are made are brought to the disk.
     pub(crate) durable: bool,
+}
+
+impl Access {
+    /// Whose files were made with it.
+    pub(crate) fn ours(&self) -> Ours {
+        Ours::given_to(self.owner.as_ref().and_then(Owner::user))
+    }
 }
 
 impl Disk {
@@ -170,22 +178,67 @@ fn open_or_make(path: &Path, access: &Access) -> io::Result<(File, bool)> {
                     .read(true)
                     .create(true)
                     .open(path)?;
-                set_mode(&file, access)?;
-                return Ok((file, true));
+                return dressed(file, path, access);
             }
             // Somebody made it meanwhile.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            made => {
-                let file = made?;
-                set_mode(&file, access)?;
-                return Ok((file, true));
-            }
+            made => return dressed(made?, path, access),
         }
     }
 }
 
 fn is_dangling(path: &Path) -> bool {
     path.is_symlink() && !path.exists()
+}
+
+/// The file that was made at `path`, with its owner and its mode. Where it cannot have them there is none.
+fn dressed(file: File, path: &Path, access: &Access) -> io::Result<(File, bool)> {
+    let dressed = give(&file, access).and_then(|()| set_mode(&file, access));
+    if let Err(error) = dressed {
+        if let Err(left) = remove_made(&file, path) {
+            ::log::warn!("cannot remove the empty {}: {left}", path.display());
+        }
+        return Err(error);
+    }
+    Ok((file, true))
+}
+
+/// Removes an empty file from where links lead, unless another is there by now.
+fn remove_made(file: &File, path: &Path) -> io::Result<()> {
+    let real = fs::canonicalize(path)?;
+    let there = fs::metadata(&real)?;
+    if there.len() == 0 && identity(&there) == identity(&file.metadata()?) {
+        fs::remove_file(real)?;
+    }
+    Ok(())
+}
+
+/// Gives a file that was made to the owner that is asked for.
+fn give(file: &File, access: &Access) -> io::Result<()> {
+    let Some(owner) = &access.owner else {
+        return Ok(());
+    };
+    let data = file.metadata()?;
+    let Some(mismatch) = owner.mismatch(data.uid(), data.gid()) else {
+        return Ok(());
+    };
+    let user = owner.user().filter(|user| *user != data.uid());
+    let group = owner.group().filter(|group| *group != data.gid());
+    std::os::unix::fs::fchown(file, user, group).map_err(|error| {
+        let kind = match error.kind() {
+            // A file system without owners, or a container that has no such user.
+            ErrorKind::InvalidInput | ErrorKind::Unsupported => ErrorKind::PermissionDenied,
+            kind => kind,
+        };
+        let remedy = match user {
+            Some(_) => "run the process as that user, or leave the user out of `owner`",
+            None => "make the process's user a member of the group, or leave the group out of `owner`",
+        };
+        let text = format!(
+            "a file that is made there cannot be given to its `owner` ({error}): {mismatch}; {remedy}"
+        );
+        io::Error::new(kind, text)
+    })
 }
 
 /// The process's mask takes bits away when a file is made.

@@ -15,7 +15,7 @@
 //!       keep: { files: 30, age: 14d, bytes: 1GiB }
 //!       compress: zstd           # off (default), gzip or zstd
 //!       mode: "0640"             # of files that are made; existing ones may not allow more
-//!       owner: self              # whose an existing file has to be; also shop, :adm or shop:adm
+//!       owner: self              # whose files are, made or found; also shop, :adm or shop:adm
 //!       lock: true               # keep a second process out (default)
 //! ```
 //!
@@ -33,8 +33,9 @@
 //!   for it, so that it survives the end of the machine. Batches in flight together share a sync.
 //! - **A rotation loses and doubles nothing**, wherever a crash cuts it short. A file is renamed, never
 //!   copied; compression keeps the plain file until the packed one is on the disk under its name.
-//! - **Nothing of another program's is deleted**: only regular files of our own user, whose name is
-//!   the file's own with the moment of its rotation in it, to the microsecond.
+//! - **Nothing of another program's is deleted**: only regular files of our own user (or of the one
+//!   that `owner` names), whose name is the file's own with the moment of its rotation in it, to the
+//!   microsecond.
 //! - **A file that was moved, deleted or replaced** (as by logrotate) is noticed at the next batch,
 //!   which goes into what is there then; a file that was emptied is gone on with.
 //! - **One writer a file.** The file is named as the target's resource by its real path and its

@@ -289,8 +289,8 @@ impl Log {
         if refused || !open.file.storage().is_regular() {
             return None;
         }
-        let real = open.real.clone();
-        match self.sync().and_then(|()| rotate::put_aside(&real)) {
+        let (real, ours) = (open.real.clone(), self.rules.access.ours());
+        match self.sync().and_then(|()| rotate::put_aside(&real, ours)) {
             Ok(_) => {
                 if self.rules.access.durable
                     && let Err(error) = disk::sync_folder_of(&real)

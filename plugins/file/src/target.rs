@@ -78,22 +78,32 @@ impl Target for File {
                 (Way::Many(expander), Some(template))
             }
         };
+        let access = Access {
+            mode: config.mode,
+            owner: config.owner,
+            lock: config.lock,
+            durable,
+        };
+        let ours = access.ours();
         let rules = Arc::new(Rules {
-            access: Access {
-                mode: config.mode,
-                owner: config.owner,
-                lock: config.lock,
-                durable,
-            },
+            access,
             base: template
                 .as_ref()
                 .map(|template| template.base().to_path_buf()),
             fsync: config.fsync,
             size: rotate.and_then(|rotate| rotate.size).map(Size::bytes),
             schedule: every.map(|every| Schedule::new(every, config.zone.clone())),
-            notes: every.and(template.clone()).map(Notes::new),
+            notes: every
+                .and(template.clone())
+                .map(|template| Notes::new(template, ours)),
         });
-        let keeper = Arc::new(Keeper::new(config.keep, config.compress, durable, template));
+        let keeper = Arc::new(Keeper::new(
+            config.keep,
+            config.compress,
+            durable,
+            ours,
+            template,
+        ));
         let kept = config.rotate.is_some();
         let writer = Writer::new(way, config.max_open, rules, Arc::clone(&keeper), lines);
         Ok(File {

@@ -34,7 +34,7 @@ impl fmt::Display for Mode {
 const OWNERS: &str =
     "`self`, or a user, a group or both as `shop`, `:adm` or `shop:adm`, by name or number";
 
-/// Whose a file has to be that is written to: `self`, `shop`, `shop:adm`, `:adm`, or numbers.
+/// Whose a file is made, and has to be that is written to: `self`, `shop`, `shop:adm`, `:adm`, or numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owner {
     user: Option<Whose>,
@@ -53,18 +53,29 @@ enum Whose {
 }
 
 impl Owner {
+    /// The number of the user, where one is named.
+    pub(crate) fn user(&self) -> Option<u32> {
+        let own = || rustix::process::geteuid().as_raw();
+        self.user.as_ref().map(|user| user.number(own))
+    }
+
+    /// The number of the group, where one is named.
+    pub(crate) fn group(&self) -> Option<u32> {
+        let own = || rustix::process::getegid().as_raw();
+        self.group.as_ref().map(|group| group.number(own))
+    }
+
     /// What is wrong with a file that belongs to this user and group.
     pub(crate) fn mismatch(&self, user: u32, group: u32) -> Option<String> {
-        let own = |kind| match kind {
-            "user" => rustix::process::geteuid().as_raw(),
-            _ => rustix::process::getegid().as_raw(),
-        };
-        let sides = [("user", user, &self.user), ("group", group, &self.group)];
-        sides.into_iter().find_map(|(kind, has, wanted)| {
-            let (number, name) = match wanted.as_ref()? {
-                Whose::Own => (own(kind), String::new()),
-                Whose::Number(number) => (*number, String::new()),
-                Whose::Name(name, number) => (*number, format!(" (`{name}`)")),
+        let sides = [
+            ("user", user, self.user(), &self.user),
+            ("group", group, self.group(), &self.group),
+        ];
+        sides.into_iter().find_map(|(kind, has, number, wanted)| {
+            let number = number?;
+            let name = match wanted {
+                Some(Whose::Name(name, _)) => format!(" (`{name}`)"),
+                _ => String::new(),
             };
             let text = format!("it belongs to the {kind} {has} and not to {number}{name}");
             (has != number).then_some(text)
@@ -95,6 +106,13 @@ impl Owner {
 }
 
 impl Whose {
+    fn number(&self, own: impl Fn() -> u32) -> u32 {
+        match self {
+            Whose::Own => own(),
+            Whose::Number(number) | Whose::Name(_, number) => *number,
+        }
+    }
+
     fn read(
         text: &str,
         kind: &str,

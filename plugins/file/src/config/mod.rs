@@ -69,7 +69,7 @@ pub struct Config {
     /// more is not written to. Without it the process's mask decides.
     #[serde(default)]
     pub mode: Option<Mode>,
-    /// Whose an existing file has to be.
+    /// Whose files are: those that are made are given to it, and an existing one has to be its.
     #[serde(default)]
     pub owner: Option<Owner>,
     /// Whether a second process is kept from writing to the file.

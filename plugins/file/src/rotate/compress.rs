@@ -113,11 +113,13 @@ fn begin(unfinished: &Path, source: &File) -> io::Result<Option<File>> {
     Ok(Some(target))
 }
 
-/// Mode, group and time are those of the plain file, as far as we may set them.
+/// Owner, mode and time are those of the plain file, as far as we may set them.
 fn dress(source: &File, target: &File) -> io::Result<()> {
-    let data = source.metadata()?;
-    if target.metadata()?.gid() != data.gid()
-        && std::os::unix::fs::fchown(target, None, Some(data.gid())).is_err()
+    let (data, made) = (source.metadata()?, target.metadata()?);
+    let user = Some(data.uid()).filter(|user| *user != made.uid());
+    let group = Some(data.gid()).filter(|group| *group != made.gid());
+    if (user.is_some() || group.is_some())
+        && std::os::unix::fs::fchown(target, user, group).is_err()
     {
         // Then what the group may do would be given to another group.
         let own = data.mode() & 0o700;
@@ -211,7 +213,7 @@ fn is_copy(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rotate::name::{Family, Stamp};
+    use crate::rotate::name::{Family, Ours, Stamp};
 
     struct Place {
         folder: tempfile::TempDir,
@@ -234,7 +236,7 @@ mod tests {
         }
 
         fn only(&self) -> Member {
-            let mut members = self.family().members().unwrap();
+            let mut members = self.family().members(Ours::default()).unwrap();
             assert_eq!(members.len(), 1, "{members:?}");
             members.remove(0)
         }
@@ -331,7 +333,7 @@ mod tests {
         let working = begin(&unfinished, &source).unwrap().unwrap();
         assert!(begin(&unfinished, &source).unwrap().is_none());
         assert!(!pack(&plain, Compress::Gzip, false, &|| false).unwrap());
-        let members = place.family().members().unwrap();
+        let members = place.family().members(Ours::default()).unwrap();
         let found = members
             .iter()
             .find(|member| member.form != Form::Plain)

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::compress;
 use super::keep::surplus;
-use super::name::{Family, Form, Member, Stamp};
+use super::name::{Family, Form, Member, Ours, Stamp};
 use super::told::{Told, Troubles};
 use super::tree;
 use crate::config::{Compress, Keep};
@@ -27,6 +27,7 @@ pub(crate) struct Keeper {
     keep: Keep,
     compress: Compress,
     durable: bool,
+    ours: Ours,
     scope: Scope,
     told: Told,
     wake: Notify,
@@ -49,6 +50,7 @@ impl Keeper {
         keep: Keep,
         compress: Compress,
         durable: bool,
+        ours: Ours,
         template: Option<Template>,
     ) -> Self {
         let families = || Scope::Families(Mutex::default());
@@ -56,6 +58,7 @@ impl Keeper {
             keep,
             compress,
             durable,
+            ours,
             scope: template.map_or_else(families, Scope::Tree),
             told: Told::default(),
             wake: Notify::new(),
@@ -117,7 +120,7 @@ impl Keeper {
     }
 
     fn tend_family(&self, family: &Family) -> io::Result<()> {
-        let members = family.members()?;
+        let members = family.members(self.ours)?;
         for member in &members {
             if matches!(member.form, Form::Unfinished(_)) {
                 unless_gone(compress::clear(member))?;
@@ -164,7 +167,7 @@ impl Keeper {
         };
         let mut kept = Vec::new();
         for family in self.families(troubles) {
-            match family.members() {
+            match family.members(self.ours) {
                 Ok(members) => {
                     let going = surplus(&each, &members, now);
                     kept.extend_from_slice(&members[going.len()..]);

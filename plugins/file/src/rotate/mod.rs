@@ -27,16 +27,16 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 pub(crate) use keeper::{AT_WORK, Keeper};
-pub(crate) use name::{Family, is_rotated_name};
+pub(crate) use name::{Family, Ours, is_rotated_name};
 pub(crate) use notes::Notes;
 pub(crate) use schedule::Schedule;
 
 use name::Stamp;
 
 /// Puts the file at `path` aside, and says under which name.
-pub(crate) fn put_aside(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn put_aside(path: &Path, ours: Ours) -> io::Result<PathBuf> {
     let family = Family::of(path);
-    let newest = family.members()?.last().map(|member| member.stamp);
+    let newest = family.members(ours)?.last().map(|member| member.stamp);
     let mut stamp = Stamp::now().behind(newest);
     loop {
         let aside = family.rotated(stamp);
@@ -73,14 +73,14 @@ mod tests {
         let mut names = Vec::new();
         for n in 0..50 {
             fs::write(&path, n.to_string()).unwrap();
-            names.push(put_aside(&path).unwrap());
+            names.push(put_aside(&path, Ours::default()).unwrap());
         }
         assert!(names.is_sorted());
         for (n, name) in names.iter().enumerate() {
             assert_eq!(fs::read_to_string(name).unwrap(), n.to_string());
         }
         assert!(!path.exists());
-        assert!(put_aside(&path).is_err());
+        assert!(put_aside(&path, Ours::default()).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! `app.jsonl` becomes `app.20261122T140000.123456Z.jsonl`, named after the moment of its rotation in
 //! UTC, and then `….jsonl.gz` or `….jsonl.zst`; `….gz.part` is a compression that is not finished. A
 //! name is taken for one of these only when it has this exact form, with a moment that there is, and
-//! belongs to a regular file of our own user; what else lies in the folder is never touched.
+//! belongs to a regular file of our own user, or of the one that files are given to; what else lies in the folder is never touched.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -100,6 +100,10 @@ pub(crate) struct Family {
     extension: Vec<u8>,
 }
 
+/// Whose files can be members: those of our own user, and of the one that files are given to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ours(Option<u32>);
+
 /// A file of a family that was rotated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
@@ -116,6 +120,19 @@ pub(crate) enum Form {
     Packed(Compress),
     /// The beginning of a packed one.
     Unfinished(Compress),
+}
+
+impl Ours {
+    /// Where files that are made are given to this user.
+    pub(crate) fn given_to(user: Option<u32>) -> Self {
+        Ours(user)
+    }
+
+    /// Whether this is a regular file of ours.
+    pub(super) fn has(self, data: &Metadata) -> bool {
+        let own = rustix::process::geteuid().as_raw();
+        data.is_file() && (data.uid() == own || Some(data.uid()) == self.0)
+    }
 }
 
 impl Family {
@@ -142,8 +159,7 @@ impl Family {
     }
 
     /// The rotated files that there are, the oldest first.
-    pub(crate) fn members(&self) -> io::Result<Vec<Member>> {
-        let own = rustix::process::geteuid().as_raw();
+    pub(crate) fn members(&self, ours: Ours) -> io::Result<Vec<Member>> {
         let mut members = Vec::new();
         for entry in entries(&self.folder)? {
             let entry = entry?;
@@ -152,7 +168,7 @@ impl Family {
                 continue;
             };
             match entry.metadata() {
-                Ok(data) if is_ours(&data, own) => members.push(Member {
+                Ok(data) if ours.has(&data) => members.push(Member {
                     stamp,
                     form,
                     path: entry.path(),
@@ -248,10 +264,6 @@ fn divided(path: &Path) -> (&[u8], &[u8]) {
     let name = path.file_name().map_or(&[][..], OsStrExt::as_bytes);
     let dot = name.iter().rposition(|byte| *byte == b'.');
     name.split_at(dot.filter(|at| *at > 0).unwrap_or(name.len()))
-}
-
-fn is_ours(data: &Metadata, own: u32) -> bool {
-    data.file_type().is_file() && data.uid() == own
 }
 
 fn entries(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<fs::DirEntry>>> {
@@ -365,10 +377,15 @@ mod tests {
         fs::create_dir(family.rotated(Stamp(1))).unwrap();
         std::os::unix::fs::symlink("/etc/hostname", family.rotated(Stamp(2))).unwrap();
         fs::write(family.rotated(Stamp(3)), "").unwrap();
-        let members = family.members().unwrap();
+        let members = family.members(Ours::default()).unwrap();
         assert_eq!(members.len(), 1);
         assert_eq!(members[0].stamp, Stamp(3));
-        assert_eq!(Family::of(Path::new("no/folder/a")).members().unwrap(), []);
+        assert_eq!(
+            Family::of(Path::new("no/folder/a"))
+                .members(Ours::default())
+                .unwrap(),
+            []
+        );
     }
 
     proptest! {

@@ -9,13 +9,12 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use super::told::{Told, Troubles};
-use super::{Family, Schedule, put_aside};
+use super::{Family, Ours, Schedule, put_aside};
 use crate::lock;
 use crate::path::{Template, refuse_outside};
 
@@ -25,13 +24,15 @@ const NAME: &str = ".rolog-files";
 #[derive(Debug)]
 pub(crate) struct Notes {
     template: Template,
+    ours: Ours,
     told: Told,
 }
 
 impl Notes {
-    pub(crate) fn new(template: Template) -> Self {
+    pub(crate) fn new(template: Template, ours: Ours) -> Self {
         Notes {
             template,
+            ours,
             told: Told::default(),
         }
     }
@@ -81,7 +82,7 @@ impl Notes {
                 left.insert(line);
                 continue;
             }
-            match put_aside_if_past(self.template.base(), &path, schedule) {
+            match self.put_aside_if_past(&path, schedule) {
                 Ok(Noted::Gone) => {}
                 Ok(Noted::Current) => {
                     left.insert(line);
@@ -102,6 +103,18 @@ impl Notes {
         Ok(aside)
     }
 
+    fn put_aside_if_past(&self, path: &Path, schedule: &Schedule) -> io::Result<Noted> {
+        Ok(match is_past(path, self.ours, schedule)? {
+            None => Noted::Gone,
+            Some(false) => Noted::Current,
+            Some(true) => {
+                refuse_outside(self.template.base(), path)?;
+                put_aside(path, self.ours)?;
+                Noted::Aside
+            }
+        })
+    }
+
     fn rewrite(&self, lines: &BTreeSet<&str>) -> io::Result<()> {
         let text: String = lines.iter().flat_map(|line| [*line, "\n"]).collect();
         let next = self.template.base().join(format!("{NAME}.part"));
@@ -119,25 +132,13 @@ enum Noted {
     Aside,
 }
 
-fn put_aside_if_past(base: &Path, path: &Path, schedule: &Schedule) -> io::Result<Noted> {
-    Ok(match is_past(path, schedule)? {
-        None => Noted::Gone,
-        Some(false) => Noted::Current,
-        Some(true) => {
-            refuse_outside(base, path)?;
-            put_aside(path)?;
-            Noted::Aside
-        }
-    })
-}
-
 /// Whether a file was last written to before the last turn. `None` where there is none of ours.
-fn is_past(path: &Path, schedule: &Schedule) -> io::Result<Option<bool>> {
+fn is_past(path: &Path, ours: Ours, schedule: &Schedule) -> io::Result<Option<bool>> {
     let data = match path.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         data => data?,
     };
-    if !data.is_file() || data.uid() != rustix::process::geteuid().as_raw() {
+    if !ours.has(&data) {
         return Ok(None);
     }
     let modified = Timestamp::try_from(data.modified()?).map_err(io::Error::other)?;
@@ -163,7 +164,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let base = folder.path().to_path_buf();
         let template = Template::read("logs/{logger}/{date}.log").unwrap().unwrap();
-        let notes = Notes::new(template.below(base.clone()));
+        let notes = Notes::new(template.below(base.clone()), Ours::default());
         let schedule = Schedule::new(Every::Day, Zone::default());
         assert_eq!(notes.put_aside(&schedule, |_| false).unwrap(), []);
         let old = SystemTime::now() - Duration::from_hours(48);
@@ -188,7 +189,7 @@ mod tests {
         let open = base.join("shop/2026-11-21.log");
         let aside = notes.put_aside(&schedule, |path| path == open).unwrap();
         assert_eq!(aside, [Family::of(&base.join("shop/2026-11-20.log"))]);
-        assert_eq!(aside[0].members().unwrap().len(), 1);
+        assert_eq!(aside[0].members(Ours::default()).unwrap().len(), 1);
         assert!(stranger.exists() && base.join("shop/other.txt").exists());
         let left = fs::read_to_string(notes.path()).unwrap();
         assert_eq!(left, "shop/2026-11-21.log\nshop/2026-11-22.log\n");

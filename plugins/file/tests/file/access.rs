@@ -4,9 +4,12 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::common::{batch, config, deliver, messages, target};
+use crate::nobody::as_nobody;
 use rolog_file::File;
 use rolog_plugin::prelude::*;
 
@@ -95,6 +98,83 @@ async fn a_file_has_to_belong_to_the_user_and_the_group_that_are_named() {
     let failure = open(owner).await.unwrap_err();
     assert_eq!(failure.class, Class::Auth);
     assert!(failure.message.contains(&text), "{failure}");
+}
+
+#[tokio::test]
+async fn files_that_are_made_are_given_to_the_owner_and_rotated_and_kept_as_its() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.jsonl");
+    // Only root can give a file to anybody.
+    let (uid, gid) = if nix::unistd::geteuid().is_root() {
+        (1, 2)
+    } else {
+        let data = fs::metadata(folder.path()).unwrap();
+        (data.uid(), data.gid())
+    };
+    let settings = format!(
+        r#", "owner": "{uid}:{gid}", "mode": "0640", "rotate": {{"size": 1}}, "keep": {{"files": 2}}, "compress": "gzip""#
+    );
+    let target = target(config(&path, &settings)).await;
+    for word in ["1", "2", "3", "4"] {
+        assert!(deliver(&target, &batch([word])).await.is_delivered());
+    }
+    let files = || -> Vec<_> {
+        let entries = fs::read_dir(folder.path()).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let kept = || {
+        let packed = |path: &&PathBuf| path.extension() == Some("gz".as_ref());
+        let files = files();
+        files.len() == 3 && files.iter().filter(packed).count() == 2
+    };
+    let end = Instant::now() + Duration::from_secs(20);
+    while !kept() {
+        assert!(Instant::now() < end, "{:?}", files());
+        tokio::task::yield_now().await;
+    }
+    for path in files() {
+        let data = fs::metadata(&path).unwrap();
+        assert_eq!((data.uid(), data.gid()), (uid, gid), "{path:?}");
+        assert_eq!(data.mode() & 0o777, 0o640, "{path:?}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_given_to_the_owner_is_not_left_there() {
+    as_nobody(async || {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink("real.jsonl", at("link.jsonl")).unwrap();
+        for (owner, name, text, remedy) in [
+            (
+                ":4711",
+                "app.jsonl",
+                "and not to 4711",
+                "a member of the group",
+            ),
+            (
+                ":4711",
+                "link.jsonl",
+                "and not to 4711",
+                "a member of the group",
+            ),
+            ("4712", "app.jsonl", "and not to 4712", "as that user"),
+        ] {
+            let settings = config(&at(name), &format!(r#", "owner": "{owner}""#));
+            let context = Context::detached(Setup::new("app"));
+            let target = File::create(settings, context).await.unwrap();
+            let failure = target.activate().await.unwrap_err();
+            assert_eq!(failure.class, Class::Auth);
+            for text in [text, remedy, "cannot be given to its `owner`"] {
+                assert!(failure.message.contains(text), "{failure}");
+            }
+            let outcome = deliver(&target, &batch(["kept"])).await;
+            assert_eq!(outcome.verdict(), Verdict::Hold);
+            let names = fs::read_dir(folder.path()).unwrap();
+            let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(names, ["link.jsonl"]);
+        }
+    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
