@@ -53,6 +53,8 @@ struct Open {
     real: PathBuf,
     /// When it is put aside.
     turn: Option<Timestamp>,
+    /// When that was reckoned.
+    since: Timestamp,
 }
 
 impl Log {
@@ -244,6 +246,7 @@ impl Log {
                     file: Appender::new(Disk::open(&self.path, access)?),
                     real: fs::canonicalize(&self.path)?,
                     turn: None,
+                    since: Timestamp::now(),
                 };
                 (none.insert(open), true)
             }
@@ -265,8 +268,10 @@ impl Log {
             }
         }
         // What is in the file belongs to the time in which it was last written to; an empty one's
-        // begins now.
-        if (new || empty)
+        // begins now. What was reckoned at a time that has not come yet, since the clock was set back,
+        // is reckoned anew.
+        let now = Timestamp::now();
+        if (new || empty || now < open.since)
             && let Some(schedule) = &self.rules.schedule
             && open.file.storage().is_regular()
         {
@@ -274,7 +279,7 @@ impl Log {
                 0 => None,
                 _ => Timestamp::try_from(open.file.storage().modified()?).ok(),
             };
-            let now = Timestamp::now();
+            open.since = now;
             open.turn = schedule.after(modified.unwrap_or(now).min(now));
         }
         Ok(())
@@ -315,4 +320,38 @@ impl Log {
 
 fn is_past(turn: Option<Timestamp>) -> bool {
     turn.is_some_and(|turn| turn <= Timestamp::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Every;
+    use crate::zone::Zone;
+
+    #[test]
+    fn a_clock_that_is_set_back_brings_the_next_turn_back_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = Rules {
+            access: Access::default(),
+            base: None,
+            fsync: Fsync::Never,
+            size: None,
+            schedule: Some(Schedule::new(Every::Day, Zone::default())),
+            notes: None,
+        };
+        let mut log = Log::new(folder.path().join("app.log"), Arc::new(rules));
+        log.begin(0).unwrap();
+        log.put(b"line\n").unwrap();
+        log.commit();
+        // As it is after a day began while the clock was far ahead.
+        let ahead: Timestamp = "2098-01-01T00:00:00Z".parse().unwrap();
+        let open = log.open.as_mut().unwrap();
+        (open.since, open.turn) = (ahead, Some(ahead));
+        log.begin(0).unwrap();
+        let turn = log.next_turn().unwrap();
+        assert!(
+            turn.duration_since(Timestamp::now()).as_hours() < 24,
+            "{turn}"
+        );
+    }
 }

@@ -5,29 +5,32 @@ use std::time::Duration;
 use super::name::{Member, Stamp};
 use crate::config::{Keep, Size};
 
-/// Those of `members` that are beyond what is kept, the oldest first; `members` are sorted by age.
-pub(super) fn surplus(keep: &Keep, members: &[Member], now: Stamp) -> Vec<Member> {
+/// Those of `members` that are kept, and those that are beyond that, the oldest first as `members` are.
+pub(super) fn divided(keep: &Keep, members: Vec<Member>, now: Stamp) -> (Vec<Member>, Vec<Member>) {
     let age = keep.age.map(|age| micros(age.duration()));
     let bytes = keep.bytes.map_or(u64::MAX, Size::bytes);
     let files = keep.files.unwrap_or(usize::MAX);
     let mut kept = 0;
     let mut total = 0_u64;
     let mut last = None;
-    let mut surplus = Vec::new();
-    for member in members.iter().rev() {
+    let (mut stay, mut surplus) = (Vec::new(), Vec::new());
+    for member in members.into_iter().rev() {
         // A plain file and its packed copy, between two steps, are one file.
         if last != Some(member.stamp) {
             kept += 1;
             last = Some(member.stamp);
         }
         total = total.saturating_add(member.len);
-        let old = age.is_some_and(|age| now.micros() - member.stamp.micros() > age);
+        let old = age.is_some_and(|age| now.micros() - member.moment(now) > age);
         if kept > files || total > bytes || old {
-            surplus.push(member.clone());
+            surplus.push(member);
+        } else {
+            stay.push(member);
         }
     }
+    stay.reverse();
     surplus.reverse();
-    surplus
+    (stay, surplus)
 }
 
 fn micros(span: Duration) -> i64 {
@@ -55,14 +58,15 @@ mod tests {
             form: Form::Plain,
             path: family.rotated(*stamp),
             len: *len,
+            modified: stamp.micros(),
         };
         (stamps.iter().zip(sizes).map(member).collect(), now)
     }
 
     fn gone(keep: Keep, sizes: &[u64]) -> usize {
         let (members, now) = hourly(sizes);
-        let gone = surplus(&keep, &members, now);
-        assert_eq!(gone, members[..gone.len()], "the oldest go");
+        let (stay, gone) = divided(&keep, members.clone(), now);
+        assert_eq!([gone.clone(), stay].concat(), members, "the oldest go");
         gone.len()
     }
 
@@ -105,6 +109,28 @@ mod tests {
             files: Some(2),
             ..Keep::default()
         };
-        assert_eq!(surplus(&keep, &members, now), []);
+        assert_eq!(divided(&keep, members, now).1, []);
+    }
+
+    #[test]
+    fn a_stamp_of_the_future_says_nothing_of_the_age() {
+        let hour = 3_600_000_000;
+        let (mut members, now) = hourly(&[1; 4]);
+        let keep = Keep {
+            age: Some(Span::new(Duration::from_mins(90))),
+            ..Keep::default()
+        };
+        // What it was written is older than its rotation says, and that counts.
+        members[3].modified -= 10 * hour;
+        for n in [1, 2] {
+            members[n].stamp = now.earlier(-1000 * hour + n as i64);
+        }
+        members[1].modified = now.micros() - 2 * hour;
+        members[2].modified = now.micros() - hour;
+        let [old, aged, fresh, last] = members.clone().try_into().unwrap();
+        assert_eq!(
+            divided(&keep, members, now),
+            (vec![fresh, last], vec![old, aged])
+        );
     }
 }

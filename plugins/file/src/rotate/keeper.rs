@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 
 use super::compress;
-use super::keep::surplus;
+use super::keep::divided;
 use super::name::{Family, Form, Member, Ours, Stamp};
 use super::told::{Told, Troubles};
 use super::tree;
@@ -169,15 +169,15 @@ impl Keeper {
         for family in self.families(troubles) {
             match family.members(self.ours) {
                 Ok(members) => {
-                    let going = surplus(&each, &members, now);
-                    kept.extend_from_slice(&members[going.len()..]);
+                    let (staying, going) = divided(&each, members, now);
+                    kept.extend(staying);
                     self.remove(&going, troubles);
                 }
                 Err(error) => of_family(troubles, &family, &error),
             }
         }
-        kept.sort_by_key(|member: &Member| (member.stamp, member.form));
-        self.remove(&surplus(&all, &kept, now), troubles);
+        kept.sort_by_key(|member: &Member| (member.moment(now), member.stamp, member.form));
+        self.remove(&divided(&all, kept, now).1, troubles);
     }
 
     fn remove(&self, members: &[Member], troubles: &mut Troubles) {

@@ -19,7 +19,7 @@ use jiff::tz::Offset;
 
 use crate::config::Compress;
 
-/// When a file was rotated, in microseconds.
+/// When a file was rotated, in microseconds: behind all that were rotated before it, whatever the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stamp(i64);
 
@@ -111,6 +111,8 @@ pub(crate) struct Member {
     pub(crate) form: Form,
     pub(crate) path: PathBuf,
     pub(crate) len: u64,
+    /// When it was last written to, in microseconds.
+    pub(crate) modified: i64,
 }
 
 /// In which form a rotated file is.
@@ -173,6 +175,7 @@ impl Family {
                     form,
                     path: entry.path(),
                     len: data.len(),
+                    modified: data.mtime() * 1_000_000 + data.mtime_nsec() / 1000,
                 }),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -225,6 +228,16 @@ impl Form {
 }
 
 impl Member {
+    /// When it was rotated, in microseconds, as far as that can be told: a stamp that lies in the
+    /// future is of a clock that was ahead, or behind such a stamp, and says nothing.
+    pub(crate) fn moment(&self, now: Stamp) -> i64 {
+        if self.stamp > now {
+            self.modified
+        } else {
+            self.stamp.0
+        }
+    }
+
     /// Its path in another form.
     pub(crate) fn as_form(&self, form: Form) -> PathBuf {
         let mut name = self.path.as_os_str().as_bytes().to_vec();
@@ -351,6 +364,7 @@ mod tests {
             form: Form::Unfinished(Compress::Gzip),
             path: "app.19700101T000000.000000Z.log.gz.part".into(),
             len: 0,
+            modified: 0,
         };
         let plain = member.as_form(Form::Plain);
         assert_eq!(plain, family.rotated(Stamp(0)));

@@ -152,6 +152,36 @@ async fn rotated_files_are_compressed_and_the_oldest_go() {
 }
 
 #[tokio::test]
+async fn files_that_were_put_aside_while_the_clock_was_far_ahead_go_by_when_they_were_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.jsonl");
+    let ahead = folder.path().join("app.20980101T000000.000000Z.jsonl");
+    fs::write(&ahead, "{\"message\":\"ahead\"}\n").unwrap();
+    let first = target(config(&path, r#", "rotate": {"size": 1}"#)).await;
+    for n in 0..4 {
+        write(&first, &numbered(n, 1)).await;
+    }
+    first.shutdown(LONG).await.unwrap();
+    let aside = others(&path);
+    assert_eq!((aside.len(), &aside[0]), (4, &ahead));
+    let two_days_ago = SystemTime::now() - Duration::from_hours(48);
+    // The last was written to today; so was the current one, which the next instance puts aside.
+    for path in &aside[..3] {
+        let file = StdFile::options().write(true).open(path).unwrap();
+        file.set_modified(two_days_ago).unwrap();
+    }
+    let settings = r#", "rotate": {"size": 1}, "keep": {"age": "1d"}"#;
+    let _second = target(config(&path, settings)).await;
+    let gone = || others(&path).first() == Some(&aside[3]);
+    wait_until("all but the last are gone", gone).await;
+    let left: Vec<_> = others(&path)
+        .iter()
+        .flat_map(|path| messages(path))
+        .collect();
+    assert_eq!(left, numbered(2, 2));
+}
+
+#[tokio::test]
 async fn nothing_that_is_not_its_own_is_compressed_or_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.jsonl");
