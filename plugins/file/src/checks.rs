@@ -60,12 +60,7 @@ pub(crate) fn check(config: &Config, setup: &Setup) -> Result<Plan, ConfigError>
     fits(&place)?;
     renderer(config)?;
     of_rotation(config)?;
-    if !(1..=MOST_OPEN).contains(&config.max_open) {
-        return Err(
-            ConfigError::at("max_open", format!("{} is out of bounds", config.max_open))
-                .expected("1 to 100000"),
-        );
-    }
+    of_open_files(config, &place)?;
     let names = match &place {
         Place::One(path) => resources(path),
         Place::Below(template) => folder_resources(template.base()),
@@ -103,6 +98,19 @@ fn fits(place: &Place) -> Result<(), ConfigError> {
         return wrong(what, "a name without a moment in it");
     }
     Ok(())
+}
+
+fn of_open_files(config: &Config, place: &Place) -> Result<(), ConfigError> {
+    let wrong = |what: String, right: &str| Err(ConfigError::at("max_open", what).expected(right));
+    match (config.max_open, place) {
+        (None, _) => Ok(()),
+        (Some(_), Place::One(_)) => wrong(
+            "one file is all that is open, since `path` has no hole".into(),
+            "a template in `path`, such as logs/{logger}.jsonl, or no `max_open`",
+        ),
+        (Some(most), Place::Below(_)) if (1..=MOST_OPEN).contains(&most) => Ok(()),
+        (Some(most), Place::Below(_)) => wrong(format!("{most} is out of bounds"), "1 to 100000"),
+    }
 }
 
 fn of_rotation(config: &Config) -> Result<(), ConfigError> {

@@ -22,6 +22,9 @@ use crate::writer::Writer;
 /// How long what was written may wait for the disk under [`Fsync::Interval`].
 const SYNC_WITHIN: Duration = Duration::from_secs(1);
 
+/// How many files of a template are open at a time, unless the settings say otherwise.
+const MOST_OPEN: usize = 64;
+
 /// The longest that the clock of a rotation is trusted: it may be set meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_mins(10);
 
@@ -105,7 +108,13 @@ impl Target for File {
             template,
         ));
         let kept = config.rotate.is_some();
-        let writer = Writer::new(way, config.max_open, rules, Arc::clone(&keeper), lines);
+        let writer = Writer::new(
+            way,
+            config.max_open.unwrap_or(MOST_OPEN),
+            rules,
+            Arc::clone(&keeper),
+            lines,
+        );
         Ok(File {
             path,
             writer: Arc::new(writer),

@@ -53,9 +53,10 @@ pub struct Config {
     /// a name such as `Europe/Berlin`, or an offset such as `+02:00`.
     #[serde(default)]
     pub zone: Zone,
-    /// How many files are open at a time, where the path is a template; 1 to 100,000.
-    #[serde(default = "most_open")]
-    pub max_open: usize,
+    /// How many files are open at a time, where the path is a template; 1 to 100,000, and 64 unless
+    /// it says otherwise.
+    #[serde(default)]
+    pub max_open: Option<usize>,
     /// When a new file is begun.
     #[serde(default)]
     pub rotate: Option<Rotate>,
@@ -75,10 +76,6 @@ pub struct Config {
     /// Whether a second process is kept from writing to the file.
     #[serde(default = "yes")]
     pub lock: bool,
-}
-
-fn most_open() -> usize {
-    64
 }
 
 fn yes() -> bool {

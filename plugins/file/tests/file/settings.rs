@@ -104,6 +104,16 @@ fn settings_of_lines_that_contradict_each_other_are_refused_at_their_place() {
 }
 
 #[test]
+fn a_bound_on_open_files_is_refused_where_there_is_one_file() {
+    let settings = config(Path::new("app.jsonl"), r#", "max_open": 64"#);
+    let (place, text) = refusal(File::validate(&settings, &Setup::new("app")));
+    assert_eq!(place, "max_open");
+    assert!(text.contains("expected a template in `path`"), "{text}");
+    let settings = config(Path::new("{logger}.jsonl"), r#", "max_open": 64"#);
+    assert!(File::validate(&settings, &Setup::new("app")).is_ok());
+}
+
+#[test]
 fn settings_of_rotation_that_cannot_work_are_refused_at_their_place() {
     for (more, wrong) in [
         (r#", "rotate": {}"#, "rotate"),
