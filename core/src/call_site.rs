@@ -1,5 +1,7 @@
 //! Where in the code a record is logged: what the macros know at compile time.
 
+#[cfg(unix)]
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -16,6 +18,15 @@ pub struct CallSite {
 }
 
 static SITES: Mutex<Vec<&'static CallSite>> = Mutex::new(Vec::new());
+
+/// Nobody else registers one while this is there.
+#[cfg(unix)]
+pub(crate) type Held = MutexGuard<'static, Vec<&'static CallSite>>;
+
+#[cfg(unix)]
+pub(crate) fn hold() -> Held {
+    SITES.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl CallSite {
     /// For the macros: a template, how many positional arguments come with it, the keys of its data,

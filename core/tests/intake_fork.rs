@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use rolog_core::call_site::CallSite;
+use rolog_core::clock::Clock;
 use rolog_core::intake::{
     Consumer, DropReason, Dropped, EntryHeader, Intake, IntakeConfig, Refusal, RingOverflow,
     capture_guard,
@@ -107,4 +109,34 @@ fn a_child_drops_what_goes_to_its_parents_pipeline_and_can_have_its_own() {
     let counts = intake.counts();
     assert_eq!(counts.dropped(DropReason::Forked), 0);
     assert!(counts.is_balanced());
+}
+
+#[test]
+fn a_child_finds_no_lock_of_the_process_held_for_ever() {
+    let _watched = intake();
+    let stop = Arc::new(AtomicBool::new(false));
+    let looks = || {
+        Clock::system();
+        CallSite::since(0);
+    };
+    let busy: Vec<_> = (0..2)
+        .map(|_| {
+            let stop = Arc::clone(&stop);
+            thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    looks();
+                }
+            })
+        })
+        .collect();
+    for _ in 0..200 {
+        assert!(in_child(|| {
+            looks();
+            true
+        }));
+    }
+    stop.store(true, Ordering::Relaxed);
+    for thread in busy {
+        thread.join().unwrap();
+    }
 }

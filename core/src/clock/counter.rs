@@ -8,6 +8,8 @@
 //!
 //! One kind is chosen for the life of the process, before the first record.
 
+#[cfg(unix)]
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,6 +47,15 @@ static PER_SECOND: AtomicU64 = AtomicU64::new(1_000_000_000);
 
 static CALIBRATION: Mutex<Option<Calibration>> = Mutex::new(None);
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Nobody else measures the tick while this is there.
+#[cfg(unix)]
+pub(crate) type Held = MutexGuard<'static, Option<Calibration>>;
+
+#[cfg(unix)]
+pub(crate) fn hold() -> Held {
+    CALIBRATION.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The present, in ticks: their length depends on the [`counter`] of this machine.
 #[inline]
@@ -131,7 +142,7 @@ pub(super) fn coarse_utc() -> i64 {
 
 /// The tick's length, from the longest time over which it can be measured.
 #[derive(Clone, Copy, Debug)]
-struct Calibration {
+pub(crate) struct Calibration {
     from: Reading,
     last: Reading,
     rate: Rate,

@@ -20,6 +20,8 @@ use std::fmt;
 use std::time::Duration;
 
 pub use counter::{Counter, counter, ticks, ticks_of, use_coarse};
+#[cfg(unix)]
+pub(crate) use counter::{Held, hold};
 pub use source::{ManualSource, SystemSource, TimeSource};
 
 /// A difference from which on the clock steps: that of NTP daemons.
