@@ -67,7 +67,8 @@ fn without_answer(error: &Error) -> (Cause, Class) {
 
 fn classify(code: &str) -> (Cause, Class) {
     match code {
-        "22P03" | "22P04" => (Cause::Row, Class::Invalid),
+        // The last is said by functions of the database's own, as by a trigger of a row.
+        "22P03" | "22P04" | "P0001" => (Cause::Row, Class::Invalid),
         "53100" => (Cause::Later, Class::Full),
         "57014" => (Cause::Later, Class::Cancelled),
         // Too much of something; or it is a standby, and the next connection may lead to the primary.
@@ -77,8 +78,6 @@ fn classify(code: &str) -> (Cause, Class) {
         // A plan of the table as it was before it changed.
         "0A000" => (Cause::Later, Class::Other),
         "54000" => (Cause::Row, Class::TooLarge),
-        // A function of the database's own says so, as a trigger does of a row.
-        "P0001" => (Cause::Row, Class::Invalid),
         _ => match &code[..code.floor_char_boundary(2)] {
             "22" | "23" | "44" => (Cause::Row, Class::Invalid),
             "28" => (Cause::Someone, Class::Auth),
