@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) enum Auth {
     None,
     /// The header, and the secret in it.
-    Fixed(HeaderValue, String),
+    Fixed(HeaderValue, Vec<String>),
     File(TokenFile),
 }
 
@@ -57,12 +57,12 @@ impl Auth {
                 }
                 let pair = STANDARD.encode(format!("{user}:{}", password.reveal()));
                 let header = header(&format!("Basic {pair}")).expect("Base64 is plain ASCII");
-                Auth::Fixed(header, password.reveal().to_owned())
+                Auth::Fixed(header, vec![pair, password.reveal().to_owned()])
             }
             Some(config::Auth::Bearer(token)) => {
                 let token = token.reveal().trim();
                 let header = bearer(token).map_err(|what| ConfigError::at("auth.bearer", what))?;
-                Auth::Fixed(header, token.to_owned())
+                Auth::Fixed(header, vec![token.to_owned()])
             }
             Some(config::Auth::BearerFile(path)) => Auth::File(TokenFile {
                 path: resolve(path),
@@ -111,12 +111,12 @@ impl Auth {
         }
     }
 
-    /// The secret that requests carry, so that it can be kept out of errors.
-    pub(crate) fn secret(&self) -> Option<String> {
+    /// The secrets that requests carry, so that they can be kept out of errors.
+    pub(crate) fn secrets(&self) -> Vec<String> {
         match self {
-            Auth::None => None,
-            Auth::Fixed(_, secret) => Some(secret.clone()),
-            Auth::File(file) => file.kept().as_ref().map(|kept| kept.token.clone()),
+            Auth::None => Vec::new(),
+            Auth::Fixed(_, secrets) => secrets.clone(),
+            Auth::File(file) => file.kept().iter().map(|kept| kept.token.clone()).collect(),
         }
     }
 }
@@ -181,7 +181,7 @@ mod tests {
         auth.doubt();
         assert!(auth.at_hand().1);
         assert_eq!(auth.read().unwrap().unwrap(), "Bearer the second");
-        assert_eq!(auth.secret().as_deref(), Some("the second"));
+        assert_eq!(auth.secrets(), ["the second"]);
         fs::write(&path, " \n").unwrap();
         assert!(auth.read().unwrap_err().message.contains("empty"));
     }

@@ -254,7 +254,5 @@ pub(crate) fn secrets(config: &Config) -> Vec<String> {
     for pair in query.into_iter().flat_map(|query| query.split('&')) {
         secrets.extend(pair.split_once('=').map(|(_, value)| value.to_owned()));
     }
-    // The longest first, as one may be a part of another.
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets
 }

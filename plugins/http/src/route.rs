@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::format;
 
 /// What a value may contain unencoded: RFC 3986's unreserved characters.
-const VALUE: &AsciiSet = &NON_ALPHANUMERIC
+pub(crate) const VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')

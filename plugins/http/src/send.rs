@@ -228,9 +228,9 @@ impl Sender {
 
     /// A text of the service as an error may repeat it.
     pub(crate) fn cleaned(&self, text: &[u8]) -> String {
-        let token = self.auth.secret();
-        let secrets = self.secrets.iter().map(String::as_str);
-        cleaned(text, secrets.chain(token.as_deref()))
+        let mut secrets = self.auth.secrets();
+        secrets.extend_from_slice(&self.secrets);
+        cleaned(text, &secrets)
     }
 }
 

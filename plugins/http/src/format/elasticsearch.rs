@@ -128,7 +128,32 @@ impl Format for Bulk {
 struct Answer {
     errors: bool,
     #[serde(default)]
-    items: Vec<BTreeMap<String, Item>>,
+    items: Vec<Done>,
+}
+
+/// What became of one document; what it was called (`index`, `create`) is not kept.
+struct Done(Option<Item>);
+
+impl<'de> Deserialize<'de> for Done {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(DoneVisitor)
+    }
+}
+
+struct DoneVisitor;
+
+impl<'de> Visitor<'de> for DoneVisitor {
+    type Value = Done;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("what became of a document")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Done, A::Error> {
+        let first = map.next_entry::<IgnoredAny, Item>()?;
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Done(first.map(|(_, item)| item)))
+    }
 }
 
 #[derive(Deserialize)]

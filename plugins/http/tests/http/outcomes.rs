@@ -142,6 +142,48 @@ async fn the_text_of_an_answer_is_repeated_bounded_cleaned_and_without_secrets()
     assert!(!format!("{config:?}").contains("hunter"), "{config:?}");
 }
 
+#[tokio::test]
+async fn secrets_are_not_repeated_in_the_forms_that_requests_give_them() {
+    let server = Server::start(|seen, _| {
+        let place = seen.target.clone();
+        answer(301, &[("Location", &place)], "")
+    });
+    let basic = target(json!({
+        "url": server.url("/in"), "auth": { "basic": { "user": "me", "password": "hunter22" } },
+        "query": { "key": "hunter+24==" },
+    }))
+    .await;
+    let told = failure(&deliver(&basic, &ten()).await).message.clone();
+    assert!(told.contains("/in?key=***;"), "{told}");
+
+    let server = Server::start(|seen, _| {
+        let said = [seen.header("authorization"), seen.header("x-source")].join(" from ");
+        answer(403, &[], &said)
+    });
+    let auth = json!({ "basic": { "user": "me", "password": "hunter22" } });
+    for (auth, source, expected) in [
+        (auth, "shop", "Basic *** from ***"),
+        (
+            json!({ "bearer": "shop-prod-abc" }),
+            "shop",
+            "Bearer *** from ***",
+        ),
+        (
+            json!({ "bearer": "hunter" }),
+            "hunter22",
+            "Bearer *** from ***",
+        ),
+    ] {
+        let settings = json!({
+            "url": server.url("/"), "auth": auth, "headers": { "X-Source": source },
+        });
+        let told = failure(&deliver(&target(settings).await, &ten()).await)
+            .message
+            .clone();
+        assert!(told.ends_with(expected), "{told}");
+    }
+}
+
 /// Refuses requests with a record that says `bad` in them, and those with more than three records.
 fn picky(status: u16) -> Server {
     Server::start(move |seen, _| {
