@@ -5,13 +5,15 @@
 //! conflict says that it is there already. The answer says it of each document. `filter_path` keeps
 //! the answer to what is read of it.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::fmt;
 
 use rolog_core::frame::Record;
 use rolog_core::render::JsonLine;
 use rolog_plugin::ConfigError;
 use rolog_plugin::settings::Template;
-use serde::Deserialize;
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::{Format, Reading, Stream, Trouble, Written, quoted};
 use crate::config::Config;
@@ -124,14 +126,69 @@ impl Format for Bulk {
     }
 }
 
-#[derive(Deserialize)]
+/// What it says of the documents of a request.
 struct Answer {
     errors: bool,
-    #[serde(default)]
-    items: Vec<Done>,
+    items: Vec<Option<Item>>,
 }
 
-/// What became of one document; what it was called (`index`, `create`) is not kept.
+/// Reads an [`Answer`] on so many documents. One that speaks of more is not read to its end: it need not
+/// fit into memory.
+struct AnswerOn(usize);
+
+impl<'de> Visitor<'de> for AnswerOn {
+    type Value = Answer;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an answer of `_bulk`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Answer, A::Error> {
+        let (mut errors, mut items) = (None, Vec::new());
+        while let Some(key) = map.next_key::<Cow<'_, str>>()? {
+            match &*key {
+                "errors" => errors = Some(map.next_value()?),
+                "items" => items = map.next_value_seed(Items(self.0))?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        let errors = errors.ok_or_else(|| A::Error::missing_field("errors"))?;
+        Ok(Answer { errors, items })
+    }
+}
+
+struct Items(usize);
+
+impl<'de> DeserializeSeed<'de> for Items {
+    type Value = Vec<Option<Item>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Vec<Option<Item>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} items", self.0)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(Done(item)) = all.next_element()? {
+            if items.len() == self.0 {
+                return Err(A::Error::invalid_length(self.0 + 1, &self));
+            }
+            items.push(item);
+        }
+        Ok(items)
+    }
+}
+
+/// What became of one document; what was done with it (`index`, `create`) is not kept.
 struct Done(Option<Item>);
 
 impl<'de> Deserialize<'de> for Done {
@@ -179,20 +236,20 @@ pub(crate) fn read(answer: &[u8], _json: bool, records: usize) -> Reading {
         unreadable: true,
         ..Reading::default()
     };
-    let answer: Answer = match serde_json::from_slice(answer) {
-        Ok(answer) => answer,
-        Err(_) => return unreadable,
+    let mut parser = serde_json::Deserializer::from_slice(answer);
+    let Ok(answer) = parser.deserialize_map(AnswerOn(records)) else {
+        return unreadable;
     };
+    if parser.end().is_err() {
+        return unreadable;
+    }
     if !answer.errors {
         return Reading::default();
     }
     if answer.items.len() != records {
         return unreadable;
     }
-    let items = answer
-        .items
-        .into_iter()
-        .filter_map(|item| item.into_values().next());
+    let items = answer.items.into_iter().flatten();
     let troubles = (0u32..).zip(items).filter_map(|(index, item)| {
         // A conflict: a document of this id is there, and it can only be this one.
         let there = (200..300).contains(&item.status) || item.status == 409;
@@ -246,6 +303,21 @@ mod tests {
         );
         assert!(read(answer, true, 3).unreadable);
         assert!(read(b"{", true, 3).unreadable);
+        assert!(read(br#"{"errors":false} and more"#, true, 3).unreadable);
         assert_eq!(read(br#"{"errors":false}"#, true, 9), Reading::default());
+    }
+
+    #[test]
+    fn an_answer_on_more_documents_than_there_were_is_not_read_to_its_end() {
+        let many = br#"{"errors": true, "items": [{"":{"status":1}}, {"":{"status":1}}, and so on"#;
+        let error = |records| {
+            let mut parser = serde_json::Deserializer::from_slice(many);
+            let read = parser.deserialize_map(AnswerOn(records));
+            read.err()
+                .map(|error| error.to_string())
+                .unwrap_or_default()
+        };
+        assert!(error(1).starts_with("invalid length 2, expected 1 items"));
+        assert!(error(2).starts_with("expected value"), "{}", error(2));
     }
 }
