@@ -158,7 +158,12 @@ impl Http {
                 let shown = &self.sender.shown;
                 Failure::new(class, format!("{shown}: {}: {message}", trouble.status))
             };
-            match self.sender.meanings.of(trouble.status) {
+            // Said of some records, it is said for good, whatever a status means for a request.
+            let meaning = match reading.refused {
+                0 => self.sender.meanings.of(trouble.status),
+                _ => Meaning::Reject(Class::Invalid),
+            };
+            match meaning {
                 Meaning::Delivered => {}
                 Meaning::Retry(class) => work.leave(&[index], Verdict::Retry, failure(class)),
                 Meaning::Hold(class) => work.leave(&[index], Verdict::Hold, failure(class)),

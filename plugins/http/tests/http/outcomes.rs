@@ -309,6 +309,7 @@ async fn records_that_a_collector_refuses_without_saying_which_are_rejected_and_
         let server = Server::start(move |_, _| answer(200, &[("content-type", kind)], said));
         let config = json!({
             "url": server.url(""), "format": "otlp", "otlp": { "encoding": encoding },
+            "statuses": { "hold": [400] },
         });
         let target = target(config).await;
         let outcome = deliver(&target, &ten()).await;
