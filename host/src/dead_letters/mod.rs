@@ -31,7 +31,7 @@
 //! pass over it. Two processes never write one file: the second is refused.
 //!
 //! A file that was moved away or deleted while the pipeline runs is made anew by the next burial, its
-//! folder included; what was moved away takes nothing more and can be replayed at once, and one that
+//! folder included; what was moved away takes nothing more then and can be replayed, and one that
 //! has the name of a predecessor by then counts as one. Where no new file can be opened, or another
 //! process writes to it, that burial fails, and the next one tries again.
 
