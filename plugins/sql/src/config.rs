@@ -5,8 +5,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rolog_plugin::ConfigError;
 use rolog_plugin::settings::Span;
 use serde::Deserialize;
+
+use crate::address::Address;
 
 /// The settings of an SQL target.
 #[derive(Clone, Deserialize)]
@@ -61,6 +64,39 @@ fn default_table() -> String {
 
 fn default_connect_timeout() -> Span {
     Span(Duration::from_secs(10))
+}
+
+impl Config {
+    /// Checks that the settings go with one another, and with the kind of database.
+    pub(crate) fn agree(&self, address: &Address<'_>) -> Result<(), ConfigError> {
+        let is_file = matches!(address, Address::Sqlite(_));
+        for (setting, is_there, is_of_files) in [
+            ("password", self.password.is_some(), false),
+            ("statement_timeout", self.statement_timeout.is_some(), false),
+            ("tls", self.tls != Tls::default(), false),
+            ("synchronous", self.synchronous.is_some(), true),
+            ("busy_timeout", self.busy_timeout.is_some(), true),
+        ] {
+            if is_there && is_file != is_of_files {
+                let (what, others) = if is_file {
+                    ("SQLite", "a server's `url`")
+                } else {
+                    ("a server", "SQLite's `url`")
+                };
+                let problem = ConfigError::at(setting, format!("{what} has no such setting"));
+                return Err(problem.expected(format!("none, or {others}")));
+            }
+        }
+        match (&self.tls.cert, &self.tls.key) {
+            (Some(_), None) => Err((
+                "tls.key",
+                "the certificate in `cert` is of no use without it",
+            )),
+            (None, Some(_)) => Err(("tls.cert", "the key in `key` is of no use without it")),
+            _ => Ok(()),
+        }
+        .map_err(|(setting, what)| ConfigError::at(setting, what).expected("both, or neither"))
+    }
 }
 
 impl fmt::Debug for Config {
@@ -166,4 +202,64 @@ pub enum TlsMode {
     Require,
     /// Always, and the server proves who it is.
     Verify,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn settings_that_would_be_ignored_are_refused_at_their_place() {
+        let refused = |url: &str, more: serde_json::Value| {
+            let mut config = json!({ "url": url });
+            let more = more.as_object().unwrap().clone();
+            config.as_object_mut().unwrap().extend(more);
+            let config: Config = serde_json::from_value(config).unwrap();
+            let address = Address::parse(&config.url).unwrap();
+            config.agree(&address).err().map(|error| error.to_string())
+        };
+        for (url, more, path) in [
+            ("sqlite:a.db", json!({ "password": "x" }), "password"),
+            (
+                "sqlite:a.db",
+                json!({ "statement_timeout": "1s" }),
+                "statement_timeout",
+            ),
+            (
+                "sqlite:a.db",
+                json!({ "tls": { "mode": "require" } }),
+                "tls",
+            ),
+            (
+                "postgres://u@h/d",
+                json!({ "synchronous": "full" }),
+                "synchronous",
+            ),
+            (
+                "mysql://u@h/d",
+                json!({ "busy_timeout": "1s" }),
+                "busy_timeout",
+            ),
+            (
+                "postgres://u@h/d",
+                json!({ "tls": { "cert": "c.pem" } }),
+                "tls.key",
+            ),
+            (
+                "mysql://u@h/d",
+                json!({ "tls": { "key": "k.pem" } }),
+                "tls.cert",
+            ),
+        ] {
+            let told = refused(url, more).unwrap_or_default();
+            assert!(told.starts_with(path), "{path}: {told}");
+        }
+        let file = json!({ "synchronous": "full", "busy_timeout": "1s" });
+        assert_eq!(refused("sqlite:a.db", file), None);
+        let tls = json!({ "cert": "c.pem", "key": "k.pem" });
+        let server = json!({ "password": "x", "statement_timeout": "1s", "tls": tls });
+        assert_eq!(refused("mysql://u@h/d", server), None);
+    }
 }

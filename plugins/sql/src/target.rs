@@ -53,7 +53,9 @@ impl Target for Sql {
     fn validate(config: &Config, setup: &Setup) -> Result<Plan, ConfigError> {
         Wanted::read(config)?;
         let plan = Plan::new().preferred_batch(PREFERRED_BATCH);
-        match Address::parse(&config.url)? {
+        let address = Address::parse(&config.url)?;
+        config.agree(&address)?;
+        match address {
             Address::Sqlite(path) => {
                 let path = setup.resolve(path);
                 if path.is_dir() {
