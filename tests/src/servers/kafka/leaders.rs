@@ -70,13 +70,22 @@ impl Kafka {
         }
     }
 
+    /// The partitions of a topic in their order, when all of them are led: a node that is asked right
+    /// after the topic was made may not know of it yet.
     fn partitions(&self, topic: &str) -> Vec<Value> {
-        let mut kcat = Command::new(&self.programs.kcat);
-        kcat.args(["-L", "-J", "-b", &self.brokers(), "-t", topic]);
-        let said: Value = serde_json::from_str(&finish(&mut kcat)).expect("kcat writes JSON");
-        let partitions = said["topics"][0]["partitions"].as_array();
-        let mut partitions = partitions.expect("the topic is there").clone();
-        partitions.sort_by_key(|partition| partition["partition"].as_u64());
-        partitions
+        let end = Instant::now() + LONG;
+        loop {
+            let mut kcat = Command::new(&self.programs.kcat);
+            kcat.args(["-L", "-J", "-b", &self.brokers(), "-t", topic]);
+            let said: Value = serde_json::from_str(&finish(&mut kcat)).expect("kcat writes JSON");
+            let partitions = said["topics"][0]["partitions"].as_array();
+            let mut partitions = partitions.cloned().unwrap_or_default();
+            partitions.sort_by_key(|partition| partition["partition"].as_u64());
+            let is_led = |partition: &Value| partition["leader"].as_u64().is_some();
+            if !partitions.is_empty() && partitions.iter().all(is_led) {
+                return partitions;
+            }
+            assert!(Instant::now() < end, "nobody leads {topic}: {said}");
+        }
     }
 }
