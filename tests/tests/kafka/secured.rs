@@ -74,16 +74,7 @@ async fn who_may_write_does_and_who_may_not_is_held() {
     assert_eq!(failure.class, Class::Auth, "{failure}");
     assert!(!failure.message.contains("barley"), "{failure}");
 
-    let stranger = target(&sasl(&at, "PLAIN", "stranger", KAFKA_PASSWORD))
-        .await
-        .unwrap();
-    let outcome = deliver(&stranger, &["denied"]).await;
-    let class = outcome.failure().unwrap().class;
-    assert_eq!(
-        (outcome.verdict(), class),
-        (Verdict::Hold, Class::Auth),
-        "{outcome:?}"
-    );
+    denied(&sasl(&at, "PLAIN", "stranger", KAFKA_PASSWORD)).await;
 
     let (at, certificate) = kafka.tls();
     let trusting = json!({ "security.protocol": "ssl", "ssl.ca.location": certificate });
@@ -137,6 +128,20 @@ fn token(file: &Path, subject: &str, life: i64) -> String {
     token
 }
 
+/// Who may not write is told so when it begins or with its first batch, whichever the broker is asked
+/// for first.
+async fn denied(config: &Value) {
+    let failure = match target(config).await {
+        Err(failure) => failure,
+        Ok(stranger) => {
+            let outcome = deliver(&stranger, &["denied"]).await;
+            assert_eq!(outcome.verdict(), Verdict::Hold, "{outcome:?}");
+            outcome.failure().unwrap().clone()
+        }
+    };
+    assert_eq!(failure.class, Class::Auth, "{failure}");
+}
+
 /// OAUTHBEARER by a file with the token: expired, of somebody else, and exchanged in time. Says how
 /// many messages were written after that.
 async fn tokens(kafka: &Kafka) -> usize {
@@ -156,14 +161,7 @@ async fn tokens(kafka: &Kafka) -> usize {
     assert!(!failure.message.contains(&expired), "{failure}");
 
     token(&file, "stranger", 3600);
-    let stranger = target(&with).await.unwrap();
-    let outcome = deliver(&stranger, &["denied"]).await;
-    let class = outcome.failure().unwrap().class;
-    assert_eq!(
-        (outcome.verdict(), class),
-        (Verdict::Hold, Class::Auth),
-        "{outcome:?}"
-    );
+    denied(&with).await;
 
     token(&file, "writer", 5);
     let (library, heard) = own_copy(&artifacts::library("kafka"), LoaderSettings::default());
