@@ -36,7 +36,8 @@ impl MariaDb {
         let folder = Folder::new(User::unprivileged(&["mysql", "nobody"]));
         finish(
             as_user(&folder, &install)
-                .args(["--no-defaults", &data(&folder), "--skip-test-db"])
+                .args(["--no-defaults", &data(&folder), &temporary(&folder)])
+                .arg("--skip-test-db")
                 .arg("--auth-root-authentication-method=normal"),
         );
         Some(Self::serve("mariadb", server, client, folder, options))
@@ -56,6 +57,7 @@ impl MariaDb {
         let user = "--user=root";
         let mut initialize = as_user(&folder, &server);
         initialize.args(["--no-defaults", "--initialize-insecure", user]);
+        initialize.arg(temporary(&folder));
         finish(initialize.arg(data(&folder)));
         let options = [user, "--mysqlx=OFF", "--skip-log-bin"];
         Some(Self::serve("mysql", server, client, folder, &options))
@@ -70,15 +72,13 @@ impl MariaDb {
     ) -> MariaDb {
         let port = Port::free();
         let socket = format!("--socket={}", folder.path().join("m.sock").display());
-        // A server that starts removes what others seem to have left in a shared one.
-        let temporary = folder.make("tmp");
         let mut all = vec![
             "--no-defaults".to_owned(),
             data(&folder),
             socket.clone(),
             format!("--port={}", port.number()),
             "--bind-address=127.0.0.1".to_owned(),
-            format!("--tmpdir={}", temporary.display()),
+            temporary(&folder),
             // What a crash of the machine would do is not tested.
             "--innodb-flush-log-at-trx-commit=2".to_owned(),
         ];
@@ -161,6 +161,16 @@ impl MariaDb {
             .args(["-e", statements, database]);
         finish(&mut client)
     }
+}
+
+/// Temporary files in a folder of its own: a server that starts removes what others seem to have left in
+/// a shared one.
+fn temporary(folder: &Folder) -> String {
+    let path = folder.path().join("tmp");
+    if !path.exists() {
+        folder.make("tmp");
+    }
+    format!("--tmpdir={}", path.display())
 }
 
 fn data(folder: &Folder) -> String {
